@@ -1,0 +1,1 @@
+"""The controller that turns FtpsServer resources into running FTPS servers."""

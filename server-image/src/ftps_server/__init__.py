@@ -1,0 +1,1 @@
+"""The FTPS server that runs in the pods of an FtpsServer."""
