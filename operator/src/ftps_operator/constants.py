@@ -1,0 +1,38 @@
+"""Names that other people's tools rely on: the API group, labels, annotations, conditions."""
+
+from enum import StrEnum
+
+GROUP = "ftps-operator.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+FIELD_MANAGER = "ftps-operator"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "ftps-operator"
+NAME_LABEL = "app.kubernetes.io/name"
+NAME = "ftps-server"
+SERVER_LABEL = f"{GROUP}/server"
+"""The FtpsServer that an object belongs to, of the same namespace."""
+SHARD_LABEL = f"{GROUP}/shard"
+"""The ordinal of the shard that a pod belongs to."""
+
+PAUSED_ANNOTATION = f"{GROUP}/paused"
+"""`"true"` on an FtpsServer: nothing but its status is written."""
+CONFIG_ANNOTATION = f"{GROUP}/config"
+"""On a pod template: digest of what the server reads at start. A change is a rollout."""
+RELOAD_ANNOTATION = f"{GROUP}/reload"
+"""On a pod: digest of what the server reloads. A change makes the kubelet refresh the mounted files at once."""
+
+
+class ConditionType(StrEnum):
+    """The conditions of an FtpsServer."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    CERTIFICATE_READY = "CertificateReady"
+    ADDRESS_ASSIGNED = "AddressAssigned"
+    AVAILABLE = "Available"
+    NETWORK_POLICY_APPLIED = "NetworkPolicyApplied"
+    PAUSED = "Paused"

@@ -1,0 +1,115 @@
+"""What the models of the resources have in common: camelCase names, and rules that hold here and in the CRD alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+VALIDATIONS = "x-kubernetes-validations"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule over several fields of a model: as CEL for the API server, as a predicate for the operator.
+
+    The predicate catches objects that were stored before the rule was in the CRD. A rule that compares with the
+    stored object (`oldSelf`) has none.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Marks a field that has its final place but that no code honours yet: every value but `only` is refused."""
+
+    message: str
+    only: bool | int | str | None = None
+
+    def __get_pydantic_core_schema__(self, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        match self.only:
+            case None:
+                cel = "false"
+            case bool():
+                cel = "self" if self.only else "!self"
+            case int():
+                cel = f"self == {self.only}"
+            case _:
+                cel = f"self == '{self.only}'"
+        return handler(schema) | {VALIDATIONS: [{"rule": cel, "message": self.message}]}
+
+    def _check(self, value: object) -> object:
+        if value not in (None, self.only):
+            raise ValueError(self.message)
+        return value
+
+
+class Model(BaseModel):
+    """Reads what newer schemas wrote, too: unknown fields are left alone (the API server prunes and reports them)."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        validate_by_name=True,
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        for rule in self.rules:
+            if rule.holds is not None and not rule.holds(self):
+                raise ValueError(rule.message)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        json_schema = handler.resolve_ref_schema(handler(schema))
+        if cls.rules:
+            json_schema[VALIDATIONS] = [{"rule": rule.cel, "message": rule.message} for rule in cls.rules]
+        return json_schema
+
+
+def exactly_one(*fields: str, message: str) -> Rule:
+    """A rule that just one of the named fields (as Python names them) is set."""
+    cel = f"[{', '.join(f'has(self.{to_camel(field)})' for field in fields)}].filter(isSet, isSet).size() == 1"
+    return Rule(cel, message, lambda model: sum(getattr(model, field) is not None for field in fields) == 1)
+
+
+def keyed_by(key: str) -> JsonDict:
+    """For a list: items are told apart by `key`, so that several field managers can own items of it."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+CidrText = Annotated[
+    str,
+    Field(
+        max_length=49,
+        json_schema_extra={VALIDATIONS: [{"rule": "isCIDR(self)", "message": "must be a CIDR, like 10.0.0.0/8"}]},
+    ),
+]
+ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
+IntOrString = Annotated[int | str, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]
+Quantity = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][0-9]+)?$",
+        }
+    ),
+]
+"""A Kubernetes quantity, not negative: `10Gi`, `500m`, `2`."""

@@ -1,0 +1,61 @@
+"""What the operator says of a server."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ftps_operator.models.base import Model, keyed_by
+
+
+class Condition(Model):
+    """As metav1.Condition."""
+
+    type: str = Field(max_length=316)
+    status: Literal["True", "False", "Unknown"]
+    observed_generation: int | None = Field(default=None, ge=0)
+    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    reason: str = Field(max_length=1024, min_length=1)
+    message: str = Field(max_length=32768)
+
+
+class Endpoint(Model):
+    """One way to connect, ready to paste into a client."""
+
+    mode: Literal["Explicit", "Implicit"]
+    port: int
+    url: str
+
+
+class CertificateStatus(Model):
+    """The certificate that is served."""
+
+    not_after: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    issuer: str | None = None
+    fingerprint: str | None = None
+    """SHA-256 of the certificate, in hexadecimal."""
+
+
+class FtpsServerStatus(Model):
+    """What was observed, and of which generation."""
+
+    observed_generation: int = -1
+    conditions: Annotated[list[Condition], Field(json_schema_extra=keyed_by("type"))] = []
+    address: str | None = None
+    """Where clients connect to."""
+    endpoints: Annotated[list[Endpoint], Field(json_schema_extra=keyed_by("mode"))] = []
+    passive_ports: str | None = None
+    """First and last passive port."""
+    replicas: int | None = None
+    ready_replicas: int | None = None
+    selector: str | None = None
+    """Selects the pods, for autoscalers."""
+    certificate: CertificateStatus | None = None
+    users: int | None = None
+    """How many users can log in."""
+
+
+class FtpsUserStatus(Model):
+    """What was observed, and of which generation."""
+
+    observed_generation: int = -1
+    conditions: Annotated[list[Condition], Field(json_schema_extra=keyed_by("type"))] = []
