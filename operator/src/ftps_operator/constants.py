@@ -33,6 +33,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     CERTIFICATE_READY = "CertificateReady"
     ADDRESS_ASSIGNED = "AddressAssigned"
+    USERS_READY = "UsersReady"
     AVAILABLE = "Available"
     NETWORK_POLICY_APPLIED = "NetworkPolicyApplied"
     PAUSED = "Paused"

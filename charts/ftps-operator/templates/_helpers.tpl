@@ -1,0 +1,55 @@
+{{- define "ftps-operator.labels" -}}
+app.kubernetes.io/name: ftps-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "ftps-operator.selector" -}}
+app.kubernetes.io/name: ftps-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "ftps-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ default .Release.Name .Values.serviceAccount.name }}{{ else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
+{{- end }}
+
+{{- /* An image's reference: dict "image" (repository, tag, digest) "default" (tag). */}}
+{{- define "ftps-operator.image" -}}
+{{- if .image.digest }}{{ .image.repository }}@{{ .image.digest }}{{ else }}{{ .image.repository }}:{{ default .default .image.tag }}{{ end }}
+{{- end }}
+
+{{- /* What the operator may do with the objects of a namespace. */}}
+{{- define "ftps-operator.rules" -}}
+- apiGroups: [ftps-operator.io]
+  resources: [ftpsservers, ftpsusers]
+  verbs: [get, list, watch]
+- apiGroups: [ftps-operator.io]
+  resources: [ftpsservers/status, ftpsusers/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [services, configmaps, serviceaccounts, persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch, delete]
+# Secrets are read by name, never listed or watched.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [cert-manager.io]
+  resources: [certificates]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}

@@ -1,0 +1,54 @@
+"""Writes what a server should consist of, and removes what it should not."""
+
+from ftps_operator.api import ApiClient
+from ftps_operator.desired.plan import STEPS, Inputs
+from ftps_operator.errors import InvalidError
+from ftps_operator.kinds import PERSISTENT_VOLUME_CLAIM, SECRET, Kind, of
+from ftps_operator.models.server import FtpsServer
+from ftps_operator.naming import Manifest, is_ours, slots, tls_name
+from ftps_operator.observed import Observed
+
+
+class RejectedError(Exception):
+    """The API server refuses an object, and will until something changes."""
+
+
+async def apply_all(api: ApiClient, server: FtpsServer, observed: Observed, inputs: Inputs) -> Observed:
+    """Write every object in the order of the steps, then prune. Returns what is known afterwards.
+
+    Raises RejectedError that names the object and its fields.
+    """
+    written: set[tuple[Kind, str]] = set()
+    for step in STEPS:
+        manifest = step(server, observed, inputs)
+        if manifest is None:
+            continue
+        try:
+            live = await api.apply(manifest)
+        except InvalidError as error:
+            raise RejectedError(f"{manifest['kind']} {manifest['metadata']['name']}: {error}") from error
+        observed = observed.with_object(live)
+        written.add((of(manifest), manifest["metadata"]["name"]))
+    for kind, name in leftovers(server, written, observed):
+        await api.delete(kind, server.metadata.namespace, name, uid=observed.objects[kind, name]["metadata"]["uid"])
+        observed = observed.without(kind, name)
+    return observed
+
+
+def leftovers(server: FtpsServer, keep: set[tuple[Kind, str]], observed: Observed) -> list[tuple[Kind, str]]:
+    """The slots to clear."""
+    return [
+        (kind, name)
+        for kind, name in slots(server.metadata.name)
+        if (kind, name) not in keep
+        and (live := observed.objects.get((kind, name))) is not None
+        and is_ours(live, server)
+        and not _must_stay(server, kind, name, live)
+    ]
+
+
+def _must_stay(server: FtpsServer, kind: Kind, name: str, live: Manifest) -> bool:
+    if kind == PERSISTENT_VOLUME_CLAIM:
+        return not live["metadata"].get("ownerReferences")  # deletionPolicy Retain
+    # cert-manager writes this one.
+    return kind == SECRET and name == tls_name(server.metadata.name) and server.spec.tls.cert_manager is not None

@@ -1,0 +1,106 @@
+"""The files that the server reads: settings of its start, and the address that PASV announces."""
+
+import hashlib
+
+from ftps_operator.models.exposure import AUTO, ServiceType
+from ftps_operator.models.server import FtpsServer
+from ftps_operator.naming import Manifest, config_name, metadata
+from ftps_server.config import (
+    ADDRESS_FILE,
+    EXPLICIT_PORT,
+    IMPLICIT_PORT,
+    SERVER_FILE,
+    AddressConfig,
+    AddressOverride,
+    Announced,
+    LimitsConfig,
+    ListenerConfig,
+    ServerConfig,
+    TlsConfig,
+    TlsVersion,
+)
+
+HOST_IP_VARIABLE = "HOST_IP"
+PRE_STOP_SECONDS = 3
+"""A pod that ends waits so long before its SIGTERM, so that kube-proxy stops sending it new sessions first."""
+_EXIT_SECONDS = 2
+
+
+def build_server_config(server: FtpsServer) -> ServerConfig:
+    """What the server is told at its start."""
+    spec = server.spec
+    return ServerConfig(
+        explicit=ListenerConfig(enabled=spec.explicit.enabled, port=EXPLICIT_PORT),
+        implicit=ListenerConfig(enabled=spec.implicit.enabled, port=IMPLICIT_PORT),
+        tls=TlsConfig(
+            min_version=TlsVersion(spec.tls.min_version.value), ciphers=":".join(spec.tls.ciphers) or None
+        ),
+        limits=LimitsConfig(
+            max_sessions=spec.limits.max_sessions,
+            max_sessions_per_address=spec.limits.max_sessions_per_address,
+            max_login_attempts=spec.limits.max_login_attempts,
+            idle_timeout_seconds=spec.limits.idle_timeout_seconds,
+        ),
+        drain_seconds=spec.termination_grace_period_seconds - PRE_STOP_SECONDS - _EXIT_SECONDS,
+    )
+
+
+def build_address_config(server: FtpsServer, service: Manifest | None) -> AddressConfig:
+    """What PASV announces, as far as the Service tells it by now."""
+    passive = server.spec.passive
+    return AddressConfig.model_validate(
+        {
+            "default": _announced(server, service),
+            "overrides": [
+                AddressOverride.model_validate({"cidrs": override.cidrs, "address": override.address})
+                for override in passive.address_overrides
+            ],
+        }
+    )
+
+
+def _announced(server: FtpsServer, service: Manifest | None) -> Announced | None:
+    if server.spec.passive.address != AUTO:
+        return Announced(address=server.spec.passive.address)
+    if server.spec.service.type is ServiceType.NODE_PORT:
+        return Announced(environment=HOST_IP_VARIABLE)
+    address = service_address(server, service)
+    return Announced(address=address) if address else None
+
+
+def service_address(server: FtpsServer, service: Manifest | None) -> str | None:
+    """The address at which the Service is reached; None for a NodePort (the nodes' own) and while there is none."""
+    if service is None:
+        return None
+    match server.spec.service.type:
+        case ServiceType.LOAD_BALANCER:
+            ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+            return next((entry.get("ip") or entry.get("hostname") for entry in ingress), None)
+        case ServiceType.CLUSTER_IP:
+            addresses = service.get("spec", {}).get("clusterIPs") or []
+            # PASV can only tell an IPv4 address (RFC 959); EPSV clients need none.
+            return next((address for address in addresses if ":" not in address), next(iter(addresses), None))
+        case ServiceType.NODE_PORT:
+            return None
+
+
+def build_config_map(server: FtpsServer, address: AddressConfig) -> Manifest:
+    """Build the ConfigMap with both files."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(server, config_name(server.metadata.name)),
+        "data": {
+            SERVER_FILE.name: _json(build_server_config(server)),
+            ADDRESS_FILE.name: _json(address),
+        },
+    }
+
+
+def _json(model: ServerConfig | AddressConfig) -> str:
+    return model.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def digest(*texts: str) -> str:
+    """A short, stable digest for an annotation."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

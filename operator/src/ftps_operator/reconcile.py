@@ -1,0 +1,181 @@
+"""One reconcile: from whatever state the cluster is in, a step towards what the resource says."""
+
+import asyncio
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from ftps_operator import credentials, status
+from ftps_operator.api import ApiClient
+from ftps_operator.apply import RejectedError, apply_all
+from ftps_operator.availability import assess
+from ftps_operator.certificates import RENEW_BEFORE
+from ftps_operator.constants import PAUSED_ANNOTATION, RELOAD_ANNOTATION
+from ftps_operator.credentials import Credentials
+from ftps_operator.desired.plan import Inputs, inspect_tls
+from ftps_operator.desired.reload import pods_to_touch, reload_digest
+from ftps_operator.events import EventRecorder
+from ftps_operator.exposed import expose
+from ftps_operator.gather import gather, named_secrets
+from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, NETWORK_POLICY, POD
+from ftps_operator.models.server import FtpsServer
+from ftps_operator.naming import Manifest, tls_name, users_name
+from ftps_operator.observed import Observed
+from ftps_operator.policies import Reason, Verdict, evaluate
+from ftps_operator.secretpoll import SecretPoll
+from ftps_operator.settings import Settings
+from ftps_operator.status import Findings, Status
+from ftps_operator.transitions import transitions
+from ftps_operator.workqueue import Key
+
+RETRY_STALLED_SECONDS = 30.0
+"""What stalls a server may be mended elsewhere, unseen by our watches: cert-manager installed, a name set free."""
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Reconciler:
+    """Brings one server to what its resource says. Safe to stop at any moment: the next run starts from what is."""
+
+    def __init__(
+        self,
+        *,
+        api: ApiClient,
+        settings: Settings,
+        events: EventRecorder,
+        secrets: SecretPoll[Key],
+        now: Callable[[], datetime.datetime] = _utc_now,
+    ) -> None:
+        self._api = api
+        self._settings = settings
+        self._events = events
+        self._secrets = secrets
+        self._now = now
+
+    async def __call__(self, key: Key) -> float | None:
+        """Reconcile once. Returns after how many seconds to come back without an event, None for never."""
+        body = await self._api.get(FTPS_SERVER, key.namespace, key.name)
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            self._secrets.forget(key)
+            return None
+        try:
+            server = FtpsServer.parse(body)
+        except ValidationError as error:
+            await self._write_status(body, self._unreadable(body, error))
+            return None
+        paused = server.metadata.annotations.get(PAUSED_ANNOTATION) == "true"
+        if not paused:
+            body = await self._announce_change(body)
+        observed = await gather(self._api, server)
+        users = await asyncio.to_thread(self._resolve_users, server, observed)
+        verdict = evaluate(server, observed)
+        if verdict is None and not paused:
+            observed, verdict = await self._put_into_effect(server, observed, users)
+        self._watch_secrets(key, server, observed)
+        findings = _findings(server, observed, users, verdict=verdict, paused=paused)
+        await self._write_status(
+            body, status.compute(server, findings, previous=body.get("status", {}), now=self._timestamp())
+        )
+        return self._come_back(server, findings)
+
+    async def _announce_change(self, body: Manifest) -> Manifest:
+        """Let Ready turn False before anything is done about a new generation."""
+        previous: Status = body.get("status", {})
+        if previous.get("observedGeneration", -1) == body["metadata"]["generation"]:
+            return body
+        return await self._write_status(
+            body, status.in_progress(body["metadata"], previous, now=self._timestamp())
+        )
+
+    def _unreadable(self, body: Manifest, error: ValidationError) -> Status:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        )
+        verdict = Verdict(Reason.INVALID_SPEC, problems)
+        return status.stalled(body["metadata"], verdict, body.get("status", {}), now=self._timestamp())
+
+    @staticmethod
+    def _resolve_users(server: FtpsServer, observed: Observed) -> Credentials:
+        own = observed.secrets.get(users_name(server.metadata.name))
+        return credentials.resolve(server.spec.users, secrets=observed.secrets, previous=own)
+
+    async def _put_into_effect(
+        self, server: FtpsServer, observed: Observed, users: Credentials
+    ) -> tuple[Observed, Verdict | None]:
+        inputs = Inputs(credentials=users, default_image=self._settings.server_image, now=self._now())
+        try:
+            observed = await apply_all(self._api, server, observed, inputs)
+        except RejectedError as error:
+            return observed, Verdict(Reason.OBJECT_REJECTED, str(error))
+        # Only now that the files have changed: the kubelet reads them as soon as it sees the annotation.
+        wanted = reload_digest(server, observed)
+        for pod in pods_to_touch(observed, wanted):
+            await self._api.annotate(POD, server.metadata.namespace, pod, {RELOAD_ANNOTATION: wanted})
+        return observed, None
+
+    def _watch_secrets(self, key: Key, server: FtpsServer, observed: Observed) -> None:
+        versions = {}
+        for name in named_secrets(server):
+            secret = observed.secrets.get(name)
+            versions[key.namespace, name] = secret.resource_version if secret else None
+        self._secrets.watch(key, versions)
+
+    async def _write_status(self, body: Manifest, wanted: Status) -> Manifest:
+        previous: Status = body.get("status", {})
+        if wanted == previous:
+            return body
+        meta = body["metadata"]
+        written = await self._api.apply_status(
+            {
+                "apiVersion": body["apiVersion"],
+                "kind": body["kind"],
+                # The uid: an object deleted and made anew must not get its predecessor's status.
+                "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
+                "status": wanted,
+            }
+        )
+        for event in transitions(previous, wanted):
+            await self._events.emit(body, event)
+        return written
+
+    def _come_back(self, server: FtpsServer, findings: Findings) -> float | None:
+        if findings.verdict is not None:
+            return RETRY_STALLED_SECONDS
+        if server.spec.tls.self_signed is not None and findings.served.facts is not None:
+            due = findings.served.facts.not_after - RENEW_BEFORE - self._now()
+            return max(due.total_seconds(), 1.0)
+        return None
+
+    def _timestamp(self) -> str:
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _findings(
+    server: FtpsServer, observed: Observed, users: Credentials, *, verdict: Verdict | None, paused: bool
+) -> Findings:
+    wanted = reload_digest(server, observed)
+    return Findings(
+        verdict=verdict,
+        paused=paused,
+        users=len(users.users.users),
+        user_problems=users.problems,
+        served=inspect_tls(server, observed),
+        certificate_message=_certificate_message(server, observed),
+        availability=assess([observed.deployment(server, 0)], observed.pods),
+        exposure=expose(server, observed),
+        network_policy_applied=observed.own(server, NETWORK_POLICY, server.metadata.name) is not None,
+        reloaded=not paused or not pods_to_touch(observed, wanted),
+    )
+
+
+def _certificate_message(server: FtpsServer, observed: Observed) -> str:
+    """What cert-manager says."""
+    certificate = observed.own(server, CERTIFICATE, tls_name(server.metadata.name)) or {}
+    conditions: dict[str, Any] = {each["type"]: each for each in certificate.get("status", {}).get("conditions", [])}
+    saying = conditions.get("Issuing") or conditions.get("Ready") or {}
+    return str(saying.get("message", ""))

@@ -1,0 +1,41 @@
+"""Which Kubernetes Events a change of the status is worth."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ftps_operator.constants import ConditionType
+
+# What it is good for a condition to be; Reconciling and Paused are neither good nor bad.
+_GOOD = {
+    ConditionType.READY: "True",
+    ConditionType.STALLED: "False",
+    ConditionType.CERTIFICATE_READY: "True",
+    ConditionType.USERS_READY: "True",
+    ConditionType.ADDRESS_ASSIGNED: "True",
+    ConditionType.AVAILABLE: "True",
+}
+_FIRST_STEPS = (None, "Unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """An Event to be: `type` is Normal or Warning, `reason` the condition's own."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def transitions(before: dict[str, Any], after: dict[str, Any]) -> list[Transition]:
+    """The conditions whose status changed. One that starts out as not good yet is no news."""
+    old = {condition["type"]: condition["status"] for condition in before.get("conditions", [])}
+    result = []
+    for condition in after.get("conditions", []):
+        kind, status = condition["type"], condition["status"]
+        good = _GOOD.get(kind)
+        if good is None or old.get(kind) == status:
+            continue
+        if status != good and kind != ConditionType.STALLED and old.get(kind) in _FIRST_STEPS:
+            continue
+        result.append(Transition("Normal" if status == good else "Warning", condition["reason"], condition["message"]))
+    return result

@@ -1,0 +1,61 @@
+"""The test bed's command line: `python -m testbed up | down | status | demo | test`."""
+
+import argparse
+import os
+import sys
+
+from testbed.embedded import Embedded
+from testbed.errors import TestbedError
+from testbed.interface import connect
+from testbed.paths import Instance
+from testbed.progress import say, warn
+
+
+def main() -> int:
+    """Run one command. Every failure that a person can do something about is one sentence."""
+    parser = argparse.ArgumentParser(prog="testbed", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start the embedded cluster")
+    up.add_argument("--nodes", type=int, default=1)
+    commands.add_parser("down", help="stop it; leaves nothing behind")
+    commands.add_parser("status", help="say what runs")
+    commands.add_parser("demo", help="serve a file over FTPS")
+    test = commands.add_parser("test", help="run every test")
+    test.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
+    arguments = parser.parse_args()
+    try:
+        return _run(arguments)
+    except TestbedError as error:
+        warn(f"testbed: {error}")
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    embedded = Embedded(Instance.current())
+    match arguments.command:
+        case "up":
+            embedded.up(nodes=arguments.nodes)
+        case "down":
+            embedded.down()
+            say("Nothing is left.")
+        case "status":
+            for process in embedded.supervisor.processes():
+                print(f"{process.name}\t{process.pid}\t{'running' if process.is_alive() else 'dead'}")
+        case "demo":
+            from testbed.demo import run_demo  # noqa: PLC0415 - `down` must work without the demo's packages
+
+            run_demo(connect())
+        case "test":
+            return _test(arguments.arguments)
+    return 0
+
+
+def _test(words: list[str]) -> int:
+    """Run pytest where the clients are: its own connections come from there, too."""
+    cluster = connect()
+    argv = cluster.client_argv([sys.executable, "-m", "pytest", *words])
+    os.execvp(argv[0], argv)  # noqa: S606 - pytest's summary is the last line, its exit code ours
+
+
+if __name__ == "__main__":
+    sys.exit(main())

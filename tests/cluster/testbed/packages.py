@@ -1,0 +1,44 @@
+"""The Debian packages that the embedded cluster and its clients consist of."""
+
+import shutil
+
+from testbed.errors import TestbedError
+from testbed.paths import CACHE
+from testbed.progress import step
+from testbed.shell import run, run_logged
+
+# What must be there, and the package that has it.
+PROGRAMS = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "curl": "curl",
+    "lftp": "lftp",
+}
+
+
+def missing() -> list[str]:
+    """The packages whose program is not on this machine."""
+    return sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
+
+
+def ensure() -> None:
+    """Install what is missing."""
+    wanted = missing()
+    if not wanted:
+        return
+    if shutil.which("apt-get") is None:
+        raise TestbedError(f"these are missing, and this is no Debian to install them on: {', '.join(wanted)}")
+    log = CACHE / "logs" / "packages.log"
+    with step(f"Installing Debian packages: {', '.join(wanted)}", log):
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        run_logged(["apt-get", "update"], log, environment=quiet)
+        run_logged(["apt-get", "install", "-y", "--no-install-recommends", *wanted], log, environment=quiet)
+    # Debian starts containerd as a service of its own; ours are started by hand, each with its own state.
+    if shutil.which("systemctl") is not None:
+        run(["systemctl", "disable", "--now", "containerd"], check=False)
