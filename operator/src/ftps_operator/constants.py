@@ -7,6 +7,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 FIELD_MANAGER = "ftps-operator"
+STATUS_FIELD_MANAGER = "ftps-operator-status"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "ftps-operator"

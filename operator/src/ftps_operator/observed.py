@@ -9,6 +9,7 @@ from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, config_name, is_ours, shard_name
 from ftps_operator.secretview import SecretView
 
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What was gathered. `objects` has an entry for every slot that is taken, by us or by somebody else."""

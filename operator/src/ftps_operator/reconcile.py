@@ -87,9 +87,7 @@ class Reconciler:
         previous: Status = body.get("status", {})
         if previous.get("observedGeneration", -1) == body["metadata"]["generation"]:
             return body
-        return await self._write_status(
-            body, status.in_progress(body["metadata"], previous, now=self._timestamp())
-        )
+        return await self._write_status(body, status.in_progress(body["metadata"], previous, now=self._timestamp()))
 
     def _unreadable(self, body: Manifest, error: ValidationError) -> Status:
         problems = "; ".join(

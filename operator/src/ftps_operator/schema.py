@@ -36,6 +36,11 @@ SERVER_NAME_RULE = {
 }
 
 
+def crds() -> dict[str, dict[str, Any]]:
+    """Every CRD by the name of its file."""
+    return {"ftpsservers.yaml": ftps_server_crd(), "ftpsusers.yaml": ftps_user_crd()}
+
+
 def ftps_server_crd() -> dict[str, Any]:
     """The CRD of FtpsServer."""
     return _crd(

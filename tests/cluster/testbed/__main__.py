@@ -42,7 +42,7 @@ def _run(arguments: argparse.Namespace) -> int:
             for process in embedded.supervisor.processes():
                 print(f"{process.name}\t{process.pid}\t{'running' if process.is_alive() else 'dead'}")
         case "demo":
-            from testbed.demo import run_demo  # noqa: PLC0415 - `down` must work without the demo's packages
+            from testbed.demo import run_demo
 
             run_demo(connect())
         case "test":

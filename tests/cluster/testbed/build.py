@@ -27,12 +27,14 @@ COMMANDS = {
     "certmanager": "./certmanager",
     "pause": "./pause",
 }
+# The version that the API server and the kubelet tell; without it helm charts refuse the cluster.
+_VERSION_PACKAGE = "k8s.io/component-base/version"
 CERT_MANAGER = "github.com/cert-manager/cert-manager"
 
 
 def key() -> str:
     """Differs whenever the programs could."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_version_flags().encode())
     for path in sorted(SOURCES.rglob("*")):
         if path.is_file():
             digest.update(str(path.relative_to(SOURCES)).encode() + b"\0" + path.read_bytes())
@@ -57,7 +59,7 @@ def ensure() -> Path:
     for number, (name, package) in enumerate(COMMANDS.items(), 1):
         with step(f"Building {name}, {number} of {len(COMMANDS)} (Kubernetes takes some 6 minutes on 2 cores)", log):
             run_logged(
-                ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(part / name), package],
+                ["go", "build", "-trimpath", f"-ldflags=-s -w {_version_flags()}", "-o", str(part / name), package],
                 log,
                 cwd=SOURCES,
                 environment={"CGO_ENABLED": "0"},
@@ -67,6 +69,19 @@ def ensure() -> Path:
     _copy_crds(part / "crds")
     part.rename(folder)
     return folder
+
+
+def kubernetes_version() -> str:
+    """The version that go.mod pins, like v1.37.2."""
+    text = (SOURCES / "go.mod").read_text()
+    return next(line.split()[1] for line in text.splitlines() if line.split()[:1] == ["k8s.io/kubernetes"])
+
+
+def _version_flags() -> str:
+    version = kubernetes_version()
+    major, minor, _ = version.removeprefix("v").split(".")
+    fields = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return " ".join(f"-X {_VERSION_PACKAGE}.{field}={value}" for field, value in fields.items())
 
 
 def _copy_crds(folder: Path) -> None:

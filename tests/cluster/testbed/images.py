@@ -83,9 +83,7 @@ def push(name: str, registry: str) -> str:
     archive = ensure(name)
     target = f"{registry.rstrip('/')}/{name}:{project_key(name)}"
     with step(f"Pushing {target}", LOG):
-        run_logged(
-            ["buildah", *_storage(), "push", reference(name), f"docker://{target}"], LOG, environment=_BUILDAH
-        )
+        run_logged(["buildah", *_storage(), "push", reference(name), f"docker://{target}"], LOG, environment=_BUILDAH)
     if not archive.exists():
         raise TestbedError(f"{archive} is gone")
     return target

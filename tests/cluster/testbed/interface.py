@@ -75,7 +75,9 @@ class EmbeddedCluster:
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         pki = self._instance.state / "pki"
         path = self._instance.state / f"{namespace}-{name}.kubeconfig"
-        return _token_kubeconfig(self, path, namespace, name, server=embedded_server(), ca=(pki / "ca.crt").read_bytes())
+        return _token_kubeconfig(
+            self, path, namespace, name, server=embedded_server(), ca=(pki / "ca.crt").read_bytes()
+        )
 
 
 def embedded_server() -> str:

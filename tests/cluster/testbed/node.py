@@ -52,9 +52,7 @@ class Node:
         )
         self._write("cni/10-bridge.conflist", json.dumps(self._cni()))
         authority.issue(f"kubelet-{self.role}", f"system:node:{self.role}", group="system:nodes")
-        authority.kubeconfig(
-            self.state / "kubelet.kubeconfig", SERVER, user=authority.client(f"kubelet-{self.role}")
-        )
+        authority.kubeconfig(self.state / "kubelet.kubeconfig", SERVER, user=authority.client(f"kubelet-{self.role}"))
         self._write("kubelet.json", json.dumps(self._kubelet()))
         self._write("kube-proxy.json", proxy_config(self.instance))
         self._write("resolv.conf", f"nameserver {NAMESERVER}\n")

@@ -30,9 +30,9 @@ class Authority:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder("testbed", None, key.public_key(), issuer=_name("testbed", None))
-        certificate = builder.add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
-        ).sign(key, hashes.SHA256())
+        certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(
+            key, hashes.SHA256()
+        )
         (folder / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         account_key = ec.generate_private_key(ec.SECP256R1())
         _write_key(folder / "sa.key", account_key)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +96,9 @@ class Supervisor:
 
 
 def _reap(pid: int) -> None:
-    try:
+    # An earlier run of the test bed may have started it.
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass  # an earlier run of the test bed started it
 
 
 def _wait(done: Callable[[], bool], seconds: float) -> bool:

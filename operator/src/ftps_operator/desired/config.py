@@ -32,9 +32,7 @@ def build_server_config(server: FtpsServer) -> ServerConfig:
     return ServerConfig(
         explicit=ListenerConfig(enabled=spec.explicit.enabled, port=EXPLICIT_PORT),
         implicit=ListenerConfig(enabled=spec.implicit.enabled, port=IMPLICIT_PORT),
-        tls=TlsConfig(
-            min_version=TlsVersion(spec.tls.min_version.value), ciphers=":".join(spec.tls.ciphers) or None
-        ),
+        tls=TlsConfig(min_version=TlsVersion(spec.tls.min_version.value), ciphers=":".join(spec.tls.ciphers) or None),
         limits=LimitsConfig(
             max_sessions=spec.limits.max_sessions,
             max_sessions_per_address=spec.limits.max_sessions_per_address,

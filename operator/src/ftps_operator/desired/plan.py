@@ -107,9 +107,7 @@ def _deployment(server: FtpsServer, observed: Observed, inputs: Inputs) -> Manif
     if inspect_tls(server, observed).facts is None and observed.deployment(server, 0) is None:
         return None
     config = build_server_config(server).model_dump_json()
-    return build_deployment(
-        server, ordinal=0, config_digest=digest(config), default_image=inputs.default_image
-    )
+    return build_deployment(server, ordinal=0, config_digest=digest(config), default_image=inputs.default_image)
 
 
 STEPS: tuple[Step, ...] = (

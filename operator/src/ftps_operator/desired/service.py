@@ -51,9 +51,11 @@ def _ports(server: FtpsServer) -> list[dict[str, Any]]:
         if mode.enabled
     ]
     pinned = spec.service.type is ServiceType.NODE_PORT
-    for number in spec.passive.ports:
-        # PASV announces the port that the server listens on: the node must answer on that very one.
-        ports.append(_port(passive_port_name(number), number) | ({"nodePort": number} if pinned else {}))
+    # PASV announces the port that the server listens on: the node must answer on that very one.
+    ports.extend(
+        _port(passive_port_name(number), number) | ({"nodePort": number} if pinned else {})
+        for number in spec.passive.ports
+    )
     return ports
 
 

@@ -1,0 +1,50 @@
+"""The probes: /livez (the event loop turns), /readyz (the operator watches, or waits for its turn to lead)."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+BEAT_SECONDS = 1.0
+MAX_LAG_SECONDS = 30.0
+
+
+class Health:
+    """What the kubelet is told."""
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._beat = monotonic()
+        self.ready = False
+
+    async def beat(self) -> None:
+        """Notice for ever that the event loop turns."""
+        while True:
+            self._beat = self._monotonic()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the event loop has turned lately."""
+        return self._monotonic() - self._beat < MAX_LAG_SECONDS
+
+    async def serve(self, port: int) -> web.AppRunner:
+        """Start to answer. The caller cleans the runner up."""
+        application = web.Application()
+        application.router.add_get("/livez", self._livez)
+        application.router.add_get("/readyz", self._readyz)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, port=port).start()
+        return runner
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return _answer(self.alive)
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _answer(self.ready)
+
+
+def _answer(good: bool) -> web.Response:
+    return web.Response(text="ok\n", status=200) if good else web.Response(text="not ok\n", status=503)

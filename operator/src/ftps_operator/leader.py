@@ -1,0 +1,135 @@
+"""Leader election: of several operators, one writes.
+
+By a Lease, as client-go does it (https://pkg.go.dev/k8s.io/client-go/tools/leaderelection): clocks of different
+machines are never compared; a lease counts as given up when it has not changed for its duration on our own clock.
+"""
+
+import asyncio
+import datetime
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ftps_operator.api import ApiClient
+from ftps_operator.errors import ConflictError, TransientError
+from ftps_operator.kinds import LEASE
+from ftps_operator.naming import Manifest
+
+LEASE_SECONDS = 15
+RENEW_SECONDS = 10
+RETRY_SECONDS = 2
+
+logger = logging.getLogger(__name__)
+
+
+class LeadershipLostError(Exception):
+    """Somebody else may write by now: this process must stop at once."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a lease looked like, and since when on our clock."""
+
+    version: str
+    at: float
+
+
+class Leadership:
+    """One candidate for a lease."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._seen: _Seen | None = None
+        self._lease: Manifest | None = None
+
+    async def acquire(self) -> None:
+        """Wait until the lease is ours."""
+        while not await self._try():
+            await self._sleep(RETRY_SECONDS)
+        logger.info("leading as %s", self._identity)
+
+    async def keep(self) -> None:
+        """Renew the lease for ever. Raises LeadershipLostError when that has failed for too long."""
+        renewed = self._monotonic()
+        while True:
+            await self._sleep(RETRY_SECONDS)
+            if await self._try():
+                renewed = self._monotonic()
+            elif self._lease is None or self._monotonic() - renewed > RENEW_SECONDS:
+                raise LeadershipLostError(f"the lease {self._namespace}/{self._name} is not ours any more")
+
+    async def release(self) -> None:
+        """Give the lease up, so that another one need not wait for it."""
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            lease["spec"]["holderIdentity"] = ""
+            try:
+                await self._api.replace(lease)
+            except TransientError as error:
+                logger.warning("the lease could not be given up: %s", error)
+
+    async def _try(self) -> bool:
+        try:
+            async with asyncio.timeout(RENEW_SECONDS / 2):
+                return await self._acquire_or_renew()
+        except (TransientError, TimeoutError) as error:
+            logger.warning("the lease could not be renewed: %s", error)
+            return False
+
+    async def _acquire_or_renew(self) -> bool:
+        current = await self._api.get(LEASE, self._namespace, self._name)
+        if current is None:
+            self._lease = await self._api.create(self._manifest())
+            return True
+        spec = current["spec"]
+        if spec.get("holderIdentity") != self._identity:
+            self._lease = None
+            if spec.get("holderIdentity") and not self._is_given_up(current):
+                return False
+            spec["acquireTime"] = _now()
+            spec["leaseTransitions"] = spec.get("leaseTransitions", 0) + 1
+        spec |= {"holderIdentity": self._identity, "renewTime": _now(), "leaseDurationSeconds": LEASE_SECONDS}
+        try:
+            self._lease = await self._api.replace(current)
+        except ConflictError:
+            return False
+        return True
+
+    def _is_given_up(self, lease: Manifest) -> bool:
+        version = lease["metadata"]["resourceVersion"]
+        if self._seen is None or self._seen.version != version:
+            self._seen = _Seen(version, self._monotonic())
+        return self._monotonic() - self._seen.at > LEASE_SECONDS
+
+    def _manifest(self) -> Manifest:
+        return {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.kind,
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": {
+                "holderIdentity": self._identity,
+                "leaseDurationSeconds": LEASE_SECONDS,
+                "acquireTime": _now(),
+                "renewTime": _now(),
+                "leaseTransitions": 0,
+            },
+        }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,85 @@
+"""The operator's settings: flags, or variables where a flag is not given."""
+
+import argparse
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PREFIX = "FTPS_OPERATOR_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator is told at its start."""
+
+    server_image: str
+    """The image of servers that do not name one themselves."""
+    namespaces: tuple[str, ...] = ()
+    """Whose servers are looked after; empty for all of the cluster."""
+    operator_namespace: str = "default"
+    """Where the lease is kept."""
+    lease_name: str = "ftps-operator"
+    """The lease by which one of several operators leads."""
+    leader_election: bool = True
+    """False for a single process, as in development."""
+    identity: str = ""
+    """This process's name in the lease and in Events; the host's name by default."""
+    workers: int = 4
+    """How many servers are reconciled side by side."""
+    resync_seconds: int = 600
+    """How often every server is looked at without an event."""
+    health_port: int = 8080
+    """Where /livez and /readyz answer."""
+    log_level: str = "info"
+    """debug, info, warning, error."""
+    kubeconfig: str | None = None
+    """How to reach the API server; None inside a pod."""
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the flags of `ftps-operator run`."""
+    parser = argparse.ArgumentParser(
+        prog="ftps-operator run", epilog=f"Each flag can be given as a variable: --log-level as {PREFIX}LOG_LEVEL."
+    )
+
+    def add(flag: str, default: str, text: str) -> None:
+        variable = PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+        parser.add_argument(flag, default=environment.get(variable, default), help=text)
+
+    add("--server-image", "", "image of servers that do not name one themselves")
+    add("--namespaces", "", "comma-separated; empty for all")
+    add("--operator-namespace", "default", "where the lease is kept")
+    add("--lease-name", "ftps-operator", "the lease by which one of several operators leads")
+    add("--leader-election", "true", "true or false")
+    add("--identity", socket.gethostname(), "this process's name in the lease and in Events")
+    add("--workers", "4", "how many servers are reconciled side by side")
+    add("--resync-seconds", "600", "how often every server is looked at without an event")
+    add("--health-port", "8080", "where /livez and /readyz answer")
+    add("--log-level", "info", "debug, info, warning or error")
+    parser.add_argument("--kubeconfig", default=environment.get("KUBECONFIG"), help="none inside a pod")
+    parsed = parser.parse_args(arguments)
+    if not parsed.server_image:
+        parser.error(f"--server-image or {PREFIX}SERVER_IMAGE is needed")
+    if parsed.log_level not in ("debug", "info", "warning", "error"):
+        parser.error("--log-level: debug, info, warning or error")
+    try:
+        return _settings(parsed)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _settings(parsed: argparse.Namespace) -> Settings:
+    return Settings(
+        server_image=parsed.server_image,
+        namespaces=tuple(filter(None, (name.strip() for name in parsed.namespaces.split(",")))),
+        operator_namespace=parsed.operator_namespace,
+        lease_name=parsed.lease_name,
+        leader_election=parsed.leader_election == "true",
+        identity=parsed.identity,
+        workers=int(parsed.workers),
+        resync_seconds=int(parsed.resync_seconds),
+        health_port=int(parsed.health_port),
+        log_level=parsed.log_level,
+        kubeconfig=parsed.kubeconfig or None,
+    )

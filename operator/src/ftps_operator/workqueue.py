@@ -1,0 +1,126 @@
+"""A queue of keys in which nothing is done twice at once and nothing that happens meanwhile is forgotten.
+
+As client-go's workqueue: https://pkg.go.dev/k8s.io/client-go/util/workqueue
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+from ftps_operator.errors import ConflictError, TransientError
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_RETRY_SECONDS = 0.2
+LAST_RETRY_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Key(NamedTuple):
+    """Names an FtpsServer."""
+
+    namespace: str
+    name: str
+
+
+class WorkQueue(Generic[K]):
+    """Keys that wait, keys that are worked on, keys that come later. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._call_later = call_later
+        self._jitter = jitter
+        self._waiting: deque[K] = deque()
+        self._dirty: set[K] = set()
+        self._processing: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._available = asyncio.Event()
+
+    def add(self, key: K) -> None:
+        """Have a key worked on: soon, and once, however often it is added until then."""
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._processing:
+            self._waiting.append(key)
+            self._available.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Add a key later. The earliest time that was asked for wins."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= loop.time() + seconds:
+                return
+            timer.cancel()
+        self._timers[key] = (self._call_later or loop.call_later)(seconds, lambda: self._due(key))
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    def retry(self, key: K) -> None:
+        """Add a key that failed: later with each failure, and not all of them at the same moment."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 32), LAST_RETRY_SECONDS)
+        self.add_after(key, delay * (0.75 + self._jitter() / 2))
+
+    def forget(self, key: K) -> None:
+        """Count the failures of a key from zero again."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        """Wait for a key, and take it. `done` must follow."""
+        while not self._waiting:
+            self._available.clear()
+            await self._available.wait()
+        key = self._waiting.popleft()
+        self._dirty.discard(key)
+        self._processing.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """Give a key back. Was it added meanwhile, it waits again."""
+        self._processing.discard(key)
+        if key in self._dirty:
+            self._waiting.append(key)
+            self._available.set()
+
+    def close(self) -> None:
+        """Drop what comes later."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+
+async def work(queue: WorkQueue[K], process: Callable[[K], Awaitable[float | None]]) -> None:
+    """Work off keys for ever. `process` returns after how many seconds it wants the key again, if at all."""
+    while True:
+        key = await queue.get()
+        try:
+            again = await process(key)
+        except ConflictError as error:
+            logger.debug("changed meanwhile: %s", error, extra={"key": key})
+            queue.retry(key)
+        except TransientError as error:
+            logger.warning("will try again: %s", error, extra={"key": key})
+            queue.retry(key)
+        except Exception:
+            logger.exception("reconcile failed", extra={"key": key})
+            queue.retry(key)
+        else:
+            queue.forget(key)
+            if again is not None:
+                queue.add_after(key, again)
+        finally:
+            queue.done(key)
