@@ -52,7 +52,7 @@ async def _lead(settings: Settings, api: KubernetesApi, health: Health, stop: as
         health.ready = True
         if not await _first(leadership.acquire(), stop):
             return 0
-    tasks = _tasks(settings, api, health)
+    tasks = _tasks(settings, api, health, stop)
     if settings.leader_election:
         tasks.append(leadership.keep())
     code = await _run_all(tasks, stop)
@@ -60,7 +60,9 @@ async def _lead(settings: Settings, api: KubernetesApi, health: Health, stop: as
     return code
 
 
-def _tasks(settings: Settings, api: KubernetesApi, health: Health) -> list[Coroutine[Any, Any, None]]:
+def _tasks(
+    settings: Settings, api: KubernetesApi, health: Health, stop: asyncio.Event
+) -> list[Coroutine[Any, Any, None]]:
     queue: WorkQueue[Key] = WorkQueue()
 
     async def version_of(name: SecretName) -> str | None:
@@ -70,8 +72,15 @@ def _tasks(settings: Settings, api: KubernetesApi, health: Health) -> list[Corou
     secrets: SecretPoll[Key] = SecretPoll(get_version=version_of, on_change=queue.add)
     events = EventRecorder(api, instance=settings.identity)
     reconcile = Reconciler(api=api, settings=settings, events=events, secrets=secrets)
+
+    async def watch_until_signal() -> None:
+        await watch(settings, queue.add)
+        # kopf has taken the signal handlers over: that it ends in peace is the signal.
+        stop.set()
+        await asyncio.Event().wait()
+
     return [
-        watch(settings, queue.add),
+        watch_until_signal(),
         resync(settings, api, queue, health),
         secrets.run(),
         *(work(queue, reconcile) for _ in range(settings.workers)),

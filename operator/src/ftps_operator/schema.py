@@ -155,7 +155,9 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
 def _property(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     result = _structural(schema, definitions)
     if "properties" in result and result.get("default") is not None:
-        result["default"] = {}  # the fields' own defaults fill it
+        # In full: rules are checked against a default before the fields' own defaults fill it.
+        fields = result["properties"].items()
+        result["default"] = {field: each["default"] for field, each in fields if "default" in each}
     if result.get("default", ...) is None:
         del result["default"]
     return result

@@ -148,7 +148,7 @@ def _ready(findings: Findings, parts: list[Finding]) -> Finding:
 def _certificate(findings: Findings) -> Finding:
     kind = ConditionType.CERTIFICATE_READY
     if (facts := findings.served.facts) is not None:
-        return Finding(kind, True, "Valid", f"valid until {facts.not_after:%Y-%m-%d %H:%M:%S} UTC")
+        return Finding(kind, True, "CertificateValid", f"valid until {facts.not_after:%Y-%m-%d %H:%M:%S} UTC")
     return Finding(kind, False, "CertificateNotReady", findings.certificate_message or findings.served.problem)
 
 
@@ -158,7 +158,7 @@ def _users(findings: Findings) -> Finding:
         return Finding(kind, False, PROGRESSING, "the users have not been read yet")
     if findings.user_problems:
         return Finding(kind, False, "UsersNotReady", "; ".join(findings.user_problems))
-    return Finding(kind, True, "Valid", f"{findings.users} can log in")
+    return Finding(kind, True, "UsersReady", f"users who can log in: {findings.users}")
 
 
 def _network_policy(server: FtpsServer, findings: Findings) -> Finding:
@@ -182,7 +182,7 @@ def _available(findings: Findings) -> Finding:
 def _address(findings: Findings) -> Finding:
     kind = ConditionType.ADDRESS_ASSIGNED
     if findings.exposure.address is not None:
-        return Finding(kind, True, "Assigned", f"PASV announces {findings.exposure.address}")
+        return Finding(kind, True, "AddressAssigned", f"PASV announces {findings.exposure.address}")
     return Finding(kind, False, "WaitingForAddress", findings.exposure.waiting_for)
 
 
