@@ -1,0 +1,44 @@
+"""Logs: one event a line, as JSON, on standard output. What is secret is never handed to a logger."""
+
+import datetime
+import json
+import logging
+import sys
+
+logger = logging.getLogger("ftps_server")
+
+
+class JsonFormatter(logging.Formatter):
+    """An event's name is the message, its details are the record's `details`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        line |= getattr(record, "details", {})
+        if record.name != logger.name:
+            line["logger"] = record.name
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure() -> None:
+    """Send every logger's records to standard output."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # pyftpdlib tells of each command and each answer; what matters of them are events of ours.
+    logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
+
+
+def event(name: str, /, **details: object) -> None:
+    """Log one event."""
+    logger.info(name, extra={"details": details})
+
+
+def warn(name: str, /, **details: object) -> None:
+    """Log one event that somebody should look at."""
+    logger.warning(name, extra={"details": details})
