@@ -3,7 +3,9 @@
 Only `on.event`: kopf's other handlers write annotations or finalizers into the objects they handle.
 """
 
+import dataclasses
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +49,7 @@ def build_registry(settings: Settings, add: Callable[[Key], None]) -> kopf.Opera
     def login(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - kopf's own
         if settings.kubeconfig:
             return kopf.login_with_kubeconfig(**arguments)
-        return kopf.login_with_service_account(**arguments)
+        return _as_service_account(**arguments)
 
     @kopf.on.event(GROUP, VERSION, "ftpsservers", registry=registry, id="server")
     async def on_server(namespace: str | None, name: str | None, **_: Any) -> None:  # noqa: ANN401
@@ -64,12 +66,23 @@ def build_registry(settings: Settings, add: Callable[[Key], None]) -> kopf.Opera
     return registry
 
 
+def _as_service_account(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401
+    """By address, as the client does it: kopf's own names the API server, and watches nothing while DNS is down."""
+    found = kopf.login_with_service_account(**arguments)
+    if found is None:
+        return None
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    return dataclasses.replace(found, server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
+
+
 async def watch(settings: Settings, add: Callable[[Key], None]) -> None:
     """Watch until cancelled."""
     logging.getLogger(__name__).info("watching %s", ", ".join(settings.namespaces) or "all namespaces")
     await kopf.operator(
         registry=build_registry(settings, add),
         settings=watch_settings(settings),
+        # Or kopf asks for the name of the user, and a container's user has none. (Its type is not exported.)
+        identity=settings.identity,  # type: ignore[arg-type]
         standalone=True,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,

@@ -111,7 +111,8 @@ def _crd(
                 "plural": plural,
                 "singular": kind.lower(),
                 "shortNames": [short_name],
-                "categories": ["ftps"],
+                # Not `ftps`: a category of that name makes `kubectl get ftps NAME` ambiguous.
+                "categories": [GROUP.removesuffix(".io")],
             },
             "scope": "Namespaced",
             "versions": [

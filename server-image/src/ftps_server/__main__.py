@@ -1,6 +1,7 @@
 """The command line: `ftps-server --passive-ports FIRST-LAST`."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,9 @@ def main() -> int:
     except OSError as error:
         print(f"ftps-server: cannot listen: {error}", file=sys.stderr)
         return 1
+    # As PID 1 a process without a handler ignores the signal (signal(7), pid_namespaces(7)).
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: server.stop(signal.Signals(received).name))
     server.run()
     return 0
 

@@ -2,11 +2,11 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from ipaddress import AddressValueError, IPv4Address, ip_address
 
-from ftps_server.config import AddressConfig
+from ftps_server.config import AddressConfig, Announced
 from ftps_server.logs import event, warn
 
 REFRESH_SECONDS = 30.0
@@ -14,7 +14,7 @@ REFRESH_SECONDS = 30.0
 
 
 def look_up(name: str) -> str:
-    """An IPv4 address of a host name. Blocks. Raises OSError."""
+    """An IPv4 address of a host name. Blocks. Raises OSError, UnicodeError for what is no host name."""
     return str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
 
 
@@ -30,10 +30,10 @@ class Announcer:
     ) -> None:
         self._post = post
         self._resolve = resolve
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="resolver")
         self._resolved: dict[str, str] = {}
+        self._looking_up: set[str] = set()
         self._config = config
-        self.replace(config)
+        self.refresh()
 
     def replace(self, config: AddressConfig) -> None:
         """Take a new configuration."""
@@ -46,41 +46,47 @@ class Announcer:
         for override in self._config.overrides:
             if any(peer in network for network in override.cidrs):
                 return self._known(override.address)
-        default = self._config.default
-        if default is None:
-            return None
-        return self._known(default.address or os.environ.get(default.environment or "", ""))
+        return self._known(_value(self._config.default))
 
     def refresh(self) -> None:
         """Look every host name up again."""
-        for name in sorted(self._names()):
-            self._pool.submit(self._resolve, name).add_done_callback(
-                lambda done, name=name: self._post(lambda: self._resolution(name, done))  # type: ignore[misc]
-            )
-
-    def close(self) -> None:
-        """Look nothing up any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for name in self._names() - self._looking_up:
+            self._looking_up.add(name)
+            # A daemon: a lookup may take half a minute, and a server that ends does not wait for it.
+            threading.Thread(target=self._look_up, args=(name,), name="resolver", daemon=True).start()
 
     def _known(self, address: str) -> str | None:
         return address if _is_ipv4(address) else self._resolved.get(address)
 
     def _names(self) -> set[str]:
-        addresses = {override.address for override in self._config.overrides}
-        if self._config.default is not None and self._config.default.address is not None:
-            addresses.add(self._config.default.address)
-        return {address for address in addresses if not _is_ipv4(address)}
+        addresses = {override.address for override in self._config.overrides} | {_value(self._config.default)}
+        return {address for address in addresses if address and not _is_ipv4(address)}
 
-    def _resolution(self, name: str, done: "Future[str]") -> None:
-        if done.cancelled():
-            return
-        error = done.exception()
-        if error is not None:
-            warn("lookup failed", name=name, error=str(error))
-            return
-        if self._resolved.get(name) != done.result():
-            event("lookup", name=name, address=done.result())
-        self._resolved[name] = done.result()
+    def _look_up(self, name: str) -> None:
+        """In a thread of its own."""
+        try:
+            address = self._resolve(name)
+        except (OSError, UnicodeError) as error:
+            self._post(lambda error=error: self._on_failure(name, error))  # type: ignore[misc]
+        else:
+            self._post(lambda: self._on_answer(name, address))
+
+    def _on_failure(self, name: str, error: Exception) -> None:
+        self._looking_up.discard(name)
+        warn("lookup failed", name=name, error=str(error))
+
+    def _on_answer(self, name: str, address: str) -> None:
+        self._looking_up.discard(name)
+        if self._resolved.get(name) != address:
+            event("lookup", name=name, address=address)
+        self._resolved[name] = address
+
+
+def _value(announced: Announced | None) -> str:
+    """An address, a host name, or nothing."""
+    if announced is None:
+        return ""
+    return announced.address or os.environ.get(announced.environment or "", "")
 
 
 def _is_ipv4(text: str) -> bool:

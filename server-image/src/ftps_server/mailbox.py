@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from pyftpdlib.ioloop import AsyncChat
 
+from ftps_server import logs
+
 
 class Mailbox(AsyncChat):  # type: ignore[misc]
     """A socket pair in the loop: writing to one end wakes the loop up."""
@@ -37,7 +39,11 @@ class Mailbox(AsyncChat):  # type: ignore[misc]
                 call = self._calls.get_nowait()
             except queue.Empty:
                 return
-            call()
+            try:
+                call()
+            except Exception:  # noqa: BLE001 - a boundary
+                # The loop would close this channel, and never hear of anything again.
+                logs.logger.exception("call failed")
 
     def close(self) -> None:
         self._sender.close()

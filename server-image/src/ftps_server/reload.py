@@ -22,6 +22,9 @@ class WatchedFiles:
     paths: tuple[Path, ...]
     load: Callable[[], None]
     seen: _Signature = field(init=False)
+    """As of the last load. Make this object before the first, or a change in between goes unseen."""
+    problem: str | None = field(default=None, init=False)
+    """Why the last load failed."""
 
     def __post_init__(self) -> None:
         self.seen = self.signature()
@@ -39,21 +42,26 @@ class Reloader:
         self._metrics = metrics
 
     def poll(self) -> None:
-        """Load what has changed since the last look."""
+        """Load what has changed since the last look, and what could not be loaded then."""
         for watched in self._files:
             # Taken before the files are read: should they change meanwhile, the next look sees it.
             signature = watched.signature()
-            if signature == watched.seen:
-                continue
-            watched.seen = signature
-            try:
-                watched.load()
-            except ConfigError as error:
+            if signature != watched.seen or watched.problem is not None:
+                self._load(watched, signature)
+
+    def _load(self, watched: WatchedFiles, signature: _Signature) -> None:
+        changed, watched.seen = signature != watched.seen, signature
+        try:
+            watched.load()
+        except ConfigError as error:
+            if changed or watched.problem != str(error):
                 self._metrics.reloads.labels(watched.name, "failed").inc()
                 warn("reload failed", file=watched.name, error=str(error))
-            else:
-                self._metrics.reloads.labels(watched.name, "ok").inc()
-                event("reloaded", file=watched.name)
+            watched.problem = str(error)
+        else:
+            watched.problem = None
+            self._metrics.reloads.labels(watched.name, "ok").inc()
+            event("reloaded", file=watched.name)
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

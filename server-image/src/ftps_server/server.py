@@ -1,13 +1,12 @@
 """Puts the server together: one process, one event loop, explicit and implicit FTPS."""
 
-import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from pyftpdlib.ioloop import IOLoop
 
-from ftps_server import config
+from ftps_server import config, logs
 from ftps_server.admin import BEAT_SECONDS, AdminServer, Heartbeat
 from ftps_server.announce import REFRESH_SECONDS, Announcer
 from ftps_server.config import AddressConfig, PassivePorts, ServerConfig, UsersConfig
@@ -37,14 +36,16 @@ class Server:
         self._loop = IOLoop()
         self._mailbox = Mailbox(self._loop)
         self._drain: Drain | None = None
+        # Looked at before they are read: what changes meanwhile is read again at the first poll.
+        watched = self._watched()
         self._services = self._build_services(passive_ports)
+        self._reloader = Reloader(watched, self._services.metrics)
         self._heartbeat = Heartbeat()
         # Last, as ports are taken now.
         self._listeners = self._listen()
         self._admin = AdminServer(
             self._services.config.admin_port, heartbeat=self._heartbeat, metrics=self._services.metrics
         )
-        self._reloader = Reloader(self._watched(), self._services.metrics)
 
     def _build_services(self, passive_ports: PassivePorts) -> Services:
         settings = config.read(ServerConfig, self._directory / config.SERVER_FILE)
@@ -79,33 +80,29 @@ class Server:
         return listeners
 
     def _watched(self) -> list[WatchedFiles]:
-        services, directory = self._services, self._directory
-
-        def addresses() -> None:
-            services.announcer.replace(config.read(AddressConfig, directory / config.ADDRESS_FILE))
-
-        def users() -> None:
-            services.users.replace(config.read(UsersConfig, directory / config.USERS_FILE))
-
-        def identity() -> None:
-            services.identity = load_identity(directory, services.config.tls)
-            services.metrics.certificate_not_after.set(services.identity.not_after.timestamp())
-
+        directory = self._directory
+        addresses, users = directory / config.ADDRESS_FILE, directory / config.USERS_FILE
         pair = (directory / config.CERTIFICATE_FILE, directory / config.PRIVATE_KEY_FILE)
         return [
-            WatchedFiles("address", (directory / config.ADDRESS_FILE,), addresses),
-            WatchedFiles("users", (directory / config.USERS_FILE,), users),
-            WatchedFiles("certificate", pair, identity),
+            WatchedFiles(
+                "address",
+                (addresses,),
+                lambda: self._services.announcer.replace(config.read(AddressConfig, addresses)),
+            ),
+            WatchedFiles("users", (users,), lambda: self._services.users.replace(config.read(UsersConfig, users))),
+            WatchedFiles("certificate", pair, self._load_identity),
         ]
 
+    def _load_identity(self) -> None:
+        services = self._services
+        services.identity = load_identity(self._directory, services.config.tls)
+        services.metrics.certificate_not_after.set(services.identity.not_after.timestamp())
+
     def run(self) -> None:
-        """Serve until a signal; then let transfers finish."""
-        # As PID 1 a process without a handler ignores the signal (signal(7), pid_namespaces(7)).
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-        self._loop.call_every(BEAT_SECONDS, self._heartbeat.beat)
-        self._loop.call_every(POLL_SECONDS, self._reloader.poll)
-        self._loop.call_every(REFRESH_SECONDS, self._services.announcer.refresh)
+        """Serve until `stop`."""
+        self._repeat(BEAT_SECONDS, self._heartbeat.beat)
+        self._repeat(POLL_SECONDS, self._reloader.poll)
+        self._repeat(REFRESH_SECONDS, self._services.announcer.refresh)
         self._admin.ready = True
         event("started", passive_ports=self._services.ports.total)
         try:
@@ -113,14 +110,22 @@ class Server:
         finally:
             self._admin.close()
             self._services.passwords.close()
-            self._services.announcer.close()
             event("stopped")
 
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if self._drain is None:
-            self._mailbox.post(lambda: self._start_drain(signal.Signals(number).name))
-        else:
-            self._mailbox.post(self._loop.close)
+    def _repeat(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call something every so often; pyftpdlib would cease to after an exception."""
+
+        def guarded() -> None:
+            try:
+                call()
+            except Exception:  # noqa: BLE001 - a boundary
+                logs.logger.exception("call failed")
+
+        self._loop.call_every(seconds, guarded)
+
+    def stop(self, reason: str) -> None:
+        """Let transfers finish, then end; at once when called again. Safe from any thread."""
+        self._mailbox.post(lambda: self._loop.close() if self._drain else self._start_drain(reason))
 
     def _start_drain(self, reason: str) -> None:
         seconds = self._services.config.drain_seconds
@@ -129,7 +134,7 @@ class Server:
         # the data connections of open sessions nowhere.
         self._services.admission.draining = True
         self._drain = Drain(seconds=seconds)
-        self._loop.call_every(DRAIN_POLL_SECONDS, self._continue_drain)
+        self._repeat(DRAIN_POLL_SECONDS, self._continue_drain)
         self._continue_drain()
 
     def _continue_drain(self) -> None:

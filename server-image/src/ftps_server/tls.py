@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography import x509
 from OpenSSL import SSL
 
-from ftps_server.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, ConfigError, TlsConfig, TlsVersion
+from ftps_server.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, SERVER_FILE, ConfigError, TlsConfig, TlsVersion
 
 _VERSIONS = {TlsVersion.TLS_1_2: SSL.TLS1_2_VERSION, TlsVersion.TLS_1_3: SSL.TLS1_3_VERSION}
 
@@ -22,24 +22,44 @@ class Identity:
 
 def load_identity(directory: Path, config: TlsConfig) -> Identity:
     """Read certificate and key as a pair. Raises ConfigError; so it does between the two writes of a renewal."""
-    certificate, key = directory / CERTIFICATE_FILE, directory / PRIVATE_KEY_FILE
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(_VERSIONS[config.min_version])
     # RFC 9325: no compression (CRIME), no renegotiation; RFC 4217 needs neither.
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # An encrypted key is an error: by itself OpenSSL would ask at the terminal.
+    context.set_passwd_cb(lambda *_: b"")
     if config.ciphers is not None:
-        try:
-            context.set_cipher_list(config.ciphers.encode())
-        except SSL.Error:
-            raise ConfigError("server.json: tls.ciphers: OpenSSL knows none of these ciphers") from None
+        _set_ciphers(context, config.ciphers, directory / SERVER_FILE)
+    certificate = directory / CERTIFICATE_FILE
+    not_after = _use_certificate(context, certificate)
+    _use_key(context, directory / PRIVATE_KEY_FILE, certificate)
+    return Identity(context, not_after)
+
+
+def _set_ciphers(context: SSL.Context, ciphers: str, file: Path) -> None:
     try:
-        parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
-        context.use_certificate_chain_file(str(certificate))
-    except (OSError, ValueError, SSL.Error):
-        raise ConfigError(f"{certificate}: not a certificate in PEM format") from None
+        context.set_cipher_list(ciphers.encode())
+    except SSL.Error:
+        raise ConfigError(f"{file}: tls.ciphers: OpenSSL knows none of these ciphers") from None
+
+
+def _use_certificate(context: SSL.Context, file: Path) -> datetime.datetime:
     try:
-        context.use_privatekey_file(str(key))
+        leaf = x509.load_pem_x509_certificate(file.read_bytes())
+        context.use_certificate_chain_file(str(file))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except (ValueError, SSL.Error):
+        raise ConfigError(f"{file}: not a certificate in PEM format") from None
+    return leaf.not_valid_after_utc
+
+
+def _use_key(context: SSL.Context, file: Path, certificate: Path) -> None:
+    try:
+        file.read_bytes()  # OpenSSL does not tell why it cannot
+        context.use_privatekey_file(str(file))
         context.check_privatekey()
-    except (OSError, SSL.Error):
-        raise ConfigError(f"{key}: not the private key of {certificate}") from None
-    return Identity(context, parsed.not_valid_after_utc)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except SSL.Error:
+        raise ConfigError(f"{file}: not the private key of {certificate}, in PEM format and unencrypted") from None

@@ -28,7 +28,9 @@ def project_key(name: str) -> str:
     """Differs whenever the image would."""
     dockerfile, sources = PROJECT[name]
     digest = hashlib.sha256(base_key().encode())
-    for source in (dockerfile, "pyproject.toml", *sources):
+    # The tools' settings are no part of an image.
+    digest.update((CHECKOUT / "pyproject.toml").read_text().partition("[tool.ruff]")[0].encode())
+    for source in (dockerfile, *sources):
         path = CHECKOUT / source
         files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
         for file in files:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from OpenSSL import SSL
+from pyftpdlib.exceptions import _RetryError
 from pyftpdlib.handlers.ftps.data import TLS_DTPHandler
+from pyftpdlib.log import logger
 
 
 class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
@@ -14,3 +17,24 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
             sock.close()
             raise AssertionError("a data connection in clear")
         super().__init__(sock, cmd_channel)
+
+    def recv(self, buffer_size: int) -> bytes:
+        """Take an upload's end only from the client itself: anybody on the way can end a TCP connection.
+
+        pyftpdlib answers 226 to a truncated upload.
+        """
+        if not (self.receive and self._ssl_established):
+            return bytes(super().recv(buffer_size))
+        try:
+            # The mixin's own method would turn each kind of end into the same one.
+            return bytes(self.socket.recv(buffer_size))
+        except SSL.ZeroReturnError:
+            self.handle_close()
+        except SSL.WantReadError as error:
+            self._ssl_want_read = True
+            raise _RetryError from error
+        except (SSL.Error, OSError):
+            self._resp = ("426 Upload cut off: the connection ended without TLS's close_notify.", logger.debug)
+            self._error = True  # there is nobody left to shut TLS down with
+            self.close()
+        return b""

@@ -1,10 +1,11 @@
 """Passive mode: PASV (RFC 959) and EPSV (RFC 2428).
 
 pyftpdlib's own PassiveDTP takes a random port when its range is exhausted. Behind a Service nobody can reach that
-port, so it is written anew here; accepting a connection is inherited.
+port, so it is written anew here; what happens to a connection that is accepted is inherited.
 """
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 from pyftpdlib.handlers.ftp.dispatchers import PassiveDTP
@@ -31,8 +32,12 @@ class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
         self._port: int | None = None
         Acceptor.__init__(self, ioloop=cmd_channel.ioloop)
         address = None if extmode else self._announced()
-        self._listen()
-        self._answer(address)
+        port = self._listen()
+        if address is None:
+            cmd_channel.respond(f"229 Entering extended passive mode (|||{port}|).")
+        else:
+            numbers = ",".join([*address.split("."), str(port // 256), str(port % 256)])
+            cmd_channel.respond(f"227 Entering passive mode ({numbers}).")
         self.call_later(self.timeout, self.handle_timeout)
 
     def _announced(self) -> str:
@@ -44,36 +49,41 @@ class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
             raise PassiveUnavailableError("The server does not know its own address yet; use EPSV, or try again.")
         return str(address)
 
-    def _listen(self) -> None:
+    def _listen(self) -> int:
         """Listen on a free port. One that somebody else in the pod has is left out."""
-        host = self.cmd_channel.socket.getsockname()[0]
-        for _ in range(self._ports.total):
-            port = self._ports.take()
-            if port is None:
-                break
-            self._port = port
-            self._metrics.passive_ports_in_use.set(self._ports.in_use)
-            self.create_socket(self.cmd_channel.socket.family, socket.SOCK_STREAM)
-            self.set_reuse_addr()
-            try:
-                self.bind((host, port))
-                self.listen(BACKLOG)
-            except OSError as error:
-                warn("passive port unusable", port=port, error=error.strerror)
-                self.close()
-                continue
-            return
+        control = self.cmd_channel.socket
+        unusable = []
+        try:
+            while (port := self._ports.take()) is not None:
+                try:
+                    listening = _bound(control.family, (control.getsockname()[0], port, *control.getsockname()[2:]))
+                except OSError as error:
+                    warn("passive port unusable", port=port, error=error.strerror)
+                    unusable.append(port)
+                    continue
+                self._port = port
+                self._metrics.passive_ports_in_use.set(self._ports.in_use - len(unusable))
+                self.accepting = True
+                self.set_socket(listening)
+                return int(port)
+        finally:
+            for port in unusable:
+                self._ports.give_back(port)
         warn("passive ports exhausted", **self.cmd_channel.identification())
         raise PassiveUnavailableError("All passive ports are in use; try again.")
 
-    def _answer(self, address: str | None) -> None:
-        port = self._port
-        assert port is not None  # noqa: S101 - _listen has set it
-        if address is None:
-            self.cmd_channel.respond(f"229 Entering extended passive mode (|||{port}|).")
-        else:
-            numbers = ",".join([*address.split("."), str(port // 256), str(port % 256)])
-            self.cmd_channel.respond(f"227 Entering passive mode ({numbers}).")
+    def handle_accepted(self, sock: Any, addr: Any) -> None:  # noqa: ANN401
+        if addr[0] != self.cmd_channel.remote_ip:
+            # Without an answer: the client has asked nothing, so it would take it for that to its next command.
+            warn("foreign data connection refused", address=addr[0], **self.cmd_channel.identification())
+            sock.close()
+            return
+        super().handle_accepted(sock, addr)
+
+    def handle_timeout(self) -> None:
+        """The client has not connected."""
+        self.close()
+        self.cmd_channel.data_connection_missing()
 
     def close(self) -> None:
         """Stop listening, and give the port back."""
@@ -82,3 +92,18 @@ class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
         if port is not None:
             self._ports.give_back(port)
             self._metrics.passive_ports_in_use.set(self._ports.in_use)
+
+
+def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # A port may still have the connection of the transfer before.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except BaseException:
+        with suppress(OSError):
+            sock.close()
+        raise
+    return sock

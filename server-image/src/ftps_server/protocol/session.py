@@ -7,29 +7,31 @@ from typing import Any, ClassVar
 from pyftpdlib.handlers.ftp.control import FTPHandler
 from pyftpdlib.handlers.ftps.control import TLS_FTPHandler
 
-from ftps_server.config import UserConfig
 from ftps_server.logs import event, warn
-from ftps_server.protocol.account import Account, NobodyYet
 from ftps_server.protocol.data import DataConnection
+from ftps_server.protocol.login import PasswordLogin
 from ftps_server.protocol.passive import PassiveAcceptor, PassiveUnavailableError
 from ftps_server.services import Services
-from ftps_server.storage import OutsideStorageError
 
 _numbers = itertools.count(1)
 _PASSIVE = ("PASV", "EPSV")
+_ACTIVE = ("PORT", "EPRT")
 
 
-class ExplicitSession(TLS_FTPHandler):  # type: ignore[misc]
+class ExplicitSession(PasswordLogin):
     """Begins in clear; does nothing of use before AUTH TLS."""
+
+    # pyftpdlib's: transfers that wait for a data connection, as (file, command) and (data, is producer, file, command).
+    _in_dtp_queue: Any
+    _out_dtp_queue: Any
 
     mode = "explicit"
     banner = "FTPS server ready."
     passive_dtp = PassiveAcceptor
     dtp_handler = DataConnection
-    authorizer: NobodyYet = NobodyYet()
-    # Not offered, so not in FEAT (RFC 2389); PORT stays, to be refused in words.
+    # Not offered, so neither in FEAT (RFC 2389) nor in HELP.
     proto_cmds: ClassVar[dict[str, Any]] = {
-        name: details for name, details in TLS_FTPHandler.proto_cmds.items() if name != "EPRT"
+        name: details for name, details in TLS_FTPHandler.proto_cmds.items() if name not in _ACTIVE
     }
     features: ClassVar[tuple[str, ...]] = ("AUTH TLS", "PBSZ", "PROT")
 
@@ -82,6 +84,11 @@ class ExplicitSession(TLS_FTPHandler):  # type: ignore[misc]
 
     def end(self, text: str) -> None:
         """Answer 421 and go."""
+        if self._closed or self._closing:
+            return
+        if self._ssl_accepting:
+            self.close()  # nothing can be said in the middle of a handshake
+            return
         self.respond(f"421 {text}")
         self.close_when_done()
 
@@ -104,6 +111,12 @@ class ExplicitSession(TLS_FTPHandler):  # type: ignore[misc]
     def found_terminator(self) -> None:
         self.last_active = time.monotonic()
         super().found_terminator()
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        if cmd in _ACTIVE:
+            self.respond("502 Active mode is not offered; use PASV or EPSV.")
+        else:
+            super().pre_process_command(line, cmd, arg)
 
     def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         if cmd in ("USER", "PASS") and not self._ssl_established:
@@ -131,52 +144,41 @@ class ExplicitSession(TLS_FTPHandler):  # type: ignore[misc]
         else:
             super().ftp_PROT(line)
 
-    def ftp_PORT(self, line: str) -> None:
-        self.respond("502 Active mode is not offered; use PASV or EPSV.")
-
     def _make_epasv(self, extmode: bool = False) -> None:
         try:
             super()._make_epasv(extmode)
         except PassiveUnavailableError as error:
             self.respond(f"425 {error}")
 
-    def ftp_PASS(self, line: str) -> None:
-        if self.authenticated:
-            self.respond("503 User already authenticated.")
-            return
-        if not self.username:
-            self.respond("503 Login with USER first.")
-            return
-        user = self.services.users.find(self.username)
-        # No further command is read until the answer is there.
-        self.del_channel()
-        self.services.passwords.verify(
-            user.password_hash if user else None, line, lambda matches: self._verified(user, matches=matches)
-        )
+    def ftp_ABOR(self, line: str) -> None:
+        if self._drop_pending_transfer():
+            self.respond("426 Transfer aborted via ABOR.")
+        super().ftp_ABOR(line)
 
-    def _verified(self, user: UserConfig | None, *, matches: bool) -> None:
-        if self._closed:
-            return
-        self.add_channel()
-        if user is None or not matches:
-            self.services.metrics.logins.labels("failed").inc()
-            warn("login failed", attempted=self.username[:64], **self.identification())
-            self.handle_auth_failed("", "")
-            return
-        try:
-            home = self.services.storage.home(user.home_directory)
-        except (OutsideStorageError, OSError) as error:
-            warn("home unusable", error=str(error), attempted=user.name, **self.identification())
-            self.handle_auth_failed("Home directory unusable.", "")
-            return
-        self.authorizer = Account(user)
-        self.handle_auth_success(str(home), "", "Logged in.")
-        self.services.metrics.logins.labels("ok").inc()
-        event("login", **self.identification())
+    # Data connections
 
-    def flush_account(self) -> None:
-        self.authorizer = NobodyYet()
-        super().flush_account()
+    def data_connection_missing(self) -> None:
+        """Called when a client has not connected to the port it was told."""
+        self._dtp_acceptor = None
+        # Unless a command waits for the connection, an answer now would be taken for the next command's.
+        if self._drop_pending_transfer():
+            self.respond("425 Nobody connected to the passive port in time.")
+
+    def _drop_pending_transfer(self) -> bool:
+        """Forget a transfer that waits for its connection, or the next connection would be taken for that."""
+        if self._in_dtp_queue is not None:
+            self._in_dtp_queue[0].close()
+        elif self._out_dtp_queue is not None:
+            if self._out_dtp_queue[2] is not None:
+                self._out_dtp_queue[2].close()
+        else:
+            return False
+        self._in_dtp_queue = self._out_dtp_queue = None
+        return True
+
+    def _on_dtp_close(self) -> None:
+        self.last_active = time.monotonic()
+        super()._on_dtp_close()
 
     # What pyftpdlib would log
 
