@@ -105,6 +105,9 @@ class Server:
         self._repeat(REFRESH_SECONDS, self._services.announcer.refresh)
         self._admin.ready = True
         event("started", passive_ports=self._services.ports.total)
+        # pyftpdlib's loop waits for a first socket before it looks at its timers: without a client the heartbeat would
+        # never begin.
+        self._mailbox.post(self._heartbeat.beat)
         try:
             self._loop.loop()
         finally:

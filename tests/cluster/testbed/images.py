@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import build
@@ -43,24 +44,28 @@ def base_key() -> str:
     return hashlib.sha256(f"{DEBIAN} {PACKAGES}".encode()).hexdigest()[:16]
 
 
-def reference(name: str) -> str:
-    """What the image is called in the cluster."""
-    return f"localhost/{name}:{project_key(name)}"
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An image: what it is called, and the archive that it is in."""
+
+    reference: str
+    archive: Path
 
 
-def ensure(name: str) -> Path:
-    """The archive of one of the project's images, built where it is not in the cache."""
-    archive = CACHE / f"image-{name}-{project_key(name)}.tar"
-    if archive.exists():
-        return archive
+def ensure(name: str) -> Built:
+    """One of the project's images, built where it is not in the cache."""
+    key = project_key(name)
+    built = Built(f"localhost/{name}:{key}", CACHE / f"image-{name}-{key}.tar")
+    if built.archive.exists():
+        return built
     base = _base()
     with step(f"Building the image {name}", LOG):
-        _build_project(name, base)
-        _save(reference(name), archive)
+        _build_project(name, base, built.reference)
+        _save(built.reference, built.archive)
     for old in CACHE.glob(f"image-{name}-*.tar"):
-        if old != archive:
+        if old != built.archive:
             old.unlink()
-    return archive
+    return built
 
 
 def ensure_pause() -> Path:
@@ -82,12 +87,11 @@ def ensure_pause() -> Path:
 
 def push(name: str, registry: str) -> str:
     """Push one of the project's images to a registry. Returns its reference there."""
-    archive = ensure(name)
-    target = f"{registry.rstrip('/')}/{name}:{project_key(name)}"
+    built = ensure(name)
+    target = f"{registry.rstrip('/')}/{name}:{built.reference.rpartition(':')[2]}"
     with step(f"Pushing {target}", LOG):
-        run_logged(["buildah", *_storage(), "push", reference(name), f"docker://{target}"], LOG, environment=_BUILDAH)
-    if not archive.exists():
-        raise TestbedError(f"{archive} is gone")
+        # From the archive: buildah's own storage may have been emptied since.
+        _buildah("push", f"oci-archive:{built.archive}", f"docker://{target}")
     return target
 
 
@@ -131,7 +135,7 @@ def _bootstrap(archive: Path) -> None:
     )
 
 
-def _build_project(name: str, base: str) -> None:
+def _build_project(name: str, base: str, tag: str) -> None:
     dockerfile, _ = PROJECT[name]
     # pip in the build needs what pip on this machine needs: the authorities it trusts, and its settings.
     mounts = [path for path in ("/etc/ssl/certs", "/usr/share/ca-certificates", "/etc/pip.conf") if Path(path).exists()]
@@ -143,7 +147,7 @@ def _build_project(name: str, base: str) -> None:
         *(f"--volume={path}:{path}:ro" for path in mounts),
         *(f"--env={key}={value}" for key, value in settings.items()),
         f"--file={CHECKOUT / dockerfile}",
-        f"--tag={reference(name)}",
+        f"--tag={tag}",
         str(CHECKOUT),
     )
 

@@ -65,12 +65,11 @@ class EmbeddedCluster:
         return network.inside(self._instance, "client", argv)
 
     def image(self, name: str) -> str:
-        archive = images.ensure(name)
-        reference = images.reference(name)
+        built = images.ensure(name)
         for node in self._embedded.nodes():
-            if reference not in node.images():
-                node.import_image(archive)
-        return reference
+            if built.reference not in node.images():
+                node.import_image(built.archive)
+        return built.reference
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         pki = self._instance.state / "pki"
