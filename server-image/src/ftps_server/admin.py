@@ -13,6 +13,8 @@ from ftps_server.metrics import Metrics
 
 BEAT_SECONDS = 1.0
 MAX_LAG_SECONDS = 10.0
+CLOSE_SECONDS = 0.1
+"""How long `close` takes at most."""
 
 
 class Heartbeat:
@@ -39,7 +41,9 @@ class AdminServer:
         self.ready = False
         handler = _handler(self, heartbeat, metrics)
         self._http = _server_class()(("", port), handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, name="admin", daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(CLOSE_SECONDS,), name="admin", daemon=True
+        )
         self._thread.start()
 
     @property

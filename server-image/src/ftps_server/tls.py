@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
 from ftps_server.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, SERVER_FILE, ConfigError, TlsConfig, TlsVersion
@@ -26,8 +28,6 @@ def load_identity(directory: Path, config: TlsConfig) -> Identity:
     context.set_min_proto_version(_VERSIONS[config.min_version])
     # RFC 9325: no compression (CRIME), no renegotiation; RFC 4217 needs neither.
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
-    # An encrypted key is an error: by itself OpenSSL would ask at the terminal.
-    context.set_passwd_cb(lambda *_: b"")
     if config.ciphers is not None:
         _set_ciphers(context, config.ciphers, directory / SERVER_FILE)
     certificate = directory / CERTIFICATE_FILE
@@ -45,10 +45,10 @@ def _set_ciphers(context: SSL.Context, ciphers: str, file: Path) -> None:
 
 def _use_certificate(context: SSL.Context, file: Path) -> datetime.datetime:
     try:
-        leaf = x509.load_pem_x509_certificate(file.read_bytes())
-        context.use_certificate_chain_file(str(file))
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from None
+        leaf, *chain = x509.load_pem_x509_certificates(_read(file))
+        context.use_certificate(leaf)
+        for certificate in chain:
+            context.add_extra_chain_cert(certificate)
     except (ValueError, SSL.Error):
         raise ConfigError(f"{file}: not a certificate in PEM format") from None
     return leaf.not_valid_after_utc
@@ -56,10 +56,16 @@ def _use_certificate(context: SSL.Context, file: Path) -> datetime.datetime:
 
 def _use_key(context: SSL.Context, file: Path, certificate: Path) -> None:
     try:
-        file.read_bytes()  # OpenSSL does not tell why it cannot
-        context.use_privatekey_file(str(file))
+        context.use_privatekey(load_pem_private_key(_read(file), password=None))
         context.check_privatekey()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigError(f"{file}: not a private key in PEM format, without password") from None
+    except SSL.Error:
+        raise ConfigError(f"{file}: not the private key of {certificate}") from None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
-    except SSL.Error:
-        raise ConfigError(f"{file}: not the private key of {certificate}, in PEM format and unencrypted") from None

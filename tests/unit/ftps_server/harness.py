@@ -198,6 +198,7 @@ class Clients:
         client = ImplicitFtp(context=self.context(), timeout=DEADLINE)
         self.made.append(client)
         client.connect("127.0.0.1", self.setup.implicit)
+        client._prot_p = True
         return client
 
     def metric(self, line: str) -> float | None:

@@ -4,12 +4,20 @@ from typing import Any
 
 from OpenSSL import SSL
 from pyftpdlib.exceptions import _RetryError
+from pyftpdlib.handlers.ftp.data import DTPHandler
 from pyftpdlib.handlers.ftps.data import TLS_DTPHandler
 from pyftpdlib.log import logger
 
+HANDSHAKE_SECONDS = 30.0
+_NO_EVENTS = 0
+
 
 class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
-    """One transfer or listing."""
+    """One transfer or listing. It becomes the session's `data_channel` when its handshake is done, not before.
+
+    pyftpdlib starts the transfer at once. An empty listing then ends before the handshake has begun, and a handshake
+    that fails does so in the middle of sending.
+    """
 
     def __init__(self, sock: Any, cmd_channel: Any) -> None:  # noqa: ANN401 - pyftpdlib is untyped
         if not cmd_channel.is_data_protected:
@@ -17,13 +25,26 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
             sock.close()
             raise AssertionError("a data connection in clear")
         super().__init__(sock, cmd_channel)
+        self._deadline = self.call_later(HANDSHAKE_SECONDS, self.handle_failed_ssl_handshake)
+
+    def handle_ssl_established(self) -> None:
+        self._deadline.cancel()
+        # Till a command tells what for, nothing is read: pyftpdlib closes a connection that has data before that.
+        self.modify_ioloop_events(_NO_EVENTS)
+        self.cmd_channel.on_data_connection(self)
+
+    def handle_failed_ssl_handshake(self) -> None:
+        self._error = True
+        self.close()
+        # RFC 4217, section 10.2
+        self.cmd_channel.on_data_connection_failed("522 TLS handshake on the data connection failed.")
 
     def recv(self, buffer_size: int) -> bytes:
         """Take an upload's end only from the client itself: anybody on the way can end a TCP connection.
 
         pyftpdlib answers 226 to a truncated upload.
         """
-        if not (self.receive and self._ssl_established):
+        if not self.receive:
             return bytes(super().recv(buffer_size))
         try:
             # The mixin's own method would turn each kind of end into the same one.
@@ -38,3 +59,15 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
             self._error = True  # there is nobody left to shut TLS down with
             self.close()
         return b""
+
+    def handle_close(self) -> None:
+        if self._initialized:
+            super().handle_close()
+        else:
+            # No command has asked for it, so none is waiting for an answer.
+            self.close()
+
+    def handle_error(self) -> None:
+        # The TLS mixin's own method answers nothing to the client, who waits.
+        self._error = True
+        DTPHandler.handle_error(self)

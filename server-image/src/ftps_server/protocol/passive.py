@@ -1,7 +1,7 @@
 """Passive mode: PASV (RFC 959) and EPSV (RFC 2428).
 
 pyftpdlib's own PassiveDTP takes a random port when its range is exhausted. Behind a Service nobody can reach that
-port, so it is written anew here; what happens to a connection that is accepted is inherited.
+port, so it is written anew here.
 """
 
 import socket
@@ -78,12 +78,13 @@ class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
             warn("foreign data connection refused", address=addr[0], **self.cmd_channel.identification())
             sock.close()
             return
-        super().handle_accepted(sock, addr)
+        self.close()
+        self.cmd_channel.on_data_connecting(sock)
 
     def handle_timeout(self) -> None:
         """The client has not connected."""
         self.close()
-        self.cmd_channel.data_connection_missing()
+        self.cmd_channel.on_data_connection_failed("425 Nobody connected to the passive port in time.")
 
     def close(self) -> None:
         """Stop listening, and give the port back."""

@@ -16,6 +16,7 @@ from ftps_server.services import Services
 _numbers = itertools.count(1)
 _PASSIVE = ("PASV", "EPSV")
 _ACTIVE = ("PORT", "EPRT")
+_TRANSFERS = ("APPE", "LIST", "MLSD", "NLST", "RETR", "STOR", "STOU")
 
 
 class ExplicitSession(PasswordLogin):
@@ -24,6 +25,7 @@ class ExplicitSession(PasswordLogin):
     # pyftpdlib's: transfers that wait for a data connection, as (file, command) and (data, is producer, file, command).
     _in_dtp_queue: Any
     _out_dtp_queue: Any
+    _dtp_connector: Any
 
     mode = "explicit"
     banner = "FTPS server ready."
@@ -104,7 +106,8 @@ class ExplicitSession(PasswordLogin):
     @property
     def is_busy(self) -> bool:
         """Whether a transfer is under way or about to be."""
-        return self.data_channel is not None or self._dtp_acceptor is not None
+        connections = (self.data_channel, self._dtp_acceptor, self._dtp_connector)
+        return any(connection is not None for connection in connections)
 
     # Commands
 
@@ -123,6 +126,8 @@ class ExplicitSession(PasswordLogin):
             self.respond("530 Not without TLS: send AUTH TLS first.")
         elif cmd in _PASSIVE and not self.is_data_protected:
             self.respond("521 Data connections are encrypted: send PBSZ 0 and PROT P first.")
+        elif cmd in _TRANSFERS and not self.is_busy:
+            self.respond("425 Use PASV or EPSV first.")
         else:
             # Past TLS_FTPHandler, whose own two checks answer 550.
             FTPHandler.process_command(self, cmd, *args, **kwargs)
@@ -157,12 +162,26 @@ class ExplicitSession(PasswordLogin):
 
     # Data connections
 
-    def data_connection_missing(self) -> None:
-        """Called when a client has not connected to the port it was told."""
+    def on_data_connecting(self, sock: Any) -> None:  # noqa: ANN401
+        """Called when the client has connected; the handshake is yet to come."""
         self._dtp_acceptor = None
+        connection = self.dtp_handler(sock, self)
+        if connection.connected:
+            # pyftpdlib's place for an active connection in the making: closed when it is not wanted any more.
+            self._dtp_connector = connection
+
+    def on_data_connection(self, connection: DataConnection) -> None:
+        """Called after the handshake."""
+        self._dtp_connector = None
+        self.data_channel = connection
+        self._on_dtp_connection()
+
+    def on_data_connection_failed(self, answer: str) -> None:
+        """Called when the client has not connected, or the handshake has failed."""
+        self._dtp_acceptor = self._dtp_connector = None
         # Unless a command waits for the connection, an answer now would be taken for the next command's.
         if self._drop_pending_transfer():
-            self.respond("425 Nobody connected to the passive port in time.")
+            self.respond(answer)
 
     def _drop_pending_transfer(self) -> bool:
         """Forget a transfer that waits for its connection, or the next connection would be taken for that."""
