@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from testbed import images
 from testbed.embedded import Embedded
 from testbed.errors import TestbedError
 from testbed.interface import connect
@@ -20,17 +21,18 @@ def main() -> int:
     commands.add_parser("down", help="stop it; leaves nothing behind")
     commands.add_parser("status", help="say what runs")
     commands.add_parser("demo", help="serve a file over FTPS")
-    test = commands.add_parser("test", help="run every test")
-    test.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
-    arguments = parser.parse_args()
+    commands.add_parser("test", help="run every test; whatever follows is for pytest")
+    arguments, rest = parser.parse_known_args()
+    if rest and arguments.command != "test":
+        parser.error(f"unknown: {' '.join(rest)}")
     try:
-        return _run(arguments)
+        return _run(arguments, rest)
     except TestbedError as error:
         warn(f"testbed: {error}")
         return 1
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
     embedded = Embedded(Instance.current())
     match arguments.command:
         case "up":
@@ -46,13 +48,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
             run_demo(connect())
         case "test":
-            return _test(arguments.arguments)
+            return _test(rest)
     return 0
 
 
 def _test(words: list[str]) -> int:
     """Run pytest where the clients are: its own connections come from there, too."""
     cluster = connect()
+    # Before: no registry is reached from there.
+    for name in images.PROJECT:
+        cluster.image(name)
     argv = cluster.client_argv([sys.executable, "-m", "pytest", *words])
     os.execvp(argv[0], argv)  # noqa: S606 - pytest's summary is the last line, its exit code ours
 

@@ -33,4 +33,4 @@ def run_logged(
             check=False,
         )
     if result.returncode:
-        raise TestbedError(f"{argv[0]} {argv[1] if len(argv) > 1 else ''} failed; see {log}")
+        raise TestbedError(f"`{' '.join(argv)}` failed; see {log}")
