@@ -9,6 +9,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.sessions = Gauge("ftps_server_sessions", "Control connections", registry=self.registry)
+        self.draining = Gauge("ftps_server_draining", "1 once the server is about to end", registry=self.registry)
         self.refused = Counter(
             "ftps_server_refused_connections", "Control connections refused", ["reason"], registry=self.registry
         )

@@ -36,6 +36,7 @@ class Server:
         self._loop = IOLoop()
         self._mailbox = Mailbox(self._loop)
         self._drain: Drain | None = None
+        self.running = False
         # Looked at before they are read: what changes meanwhile is read again at the first poll.
         watched = self._watched()
         self._services = self._build_services(passive_ports)
@@ -103,7 +104,7 @@ class Server:
         self._repeat(BEAT_SECONDS, self._heartbeat.beat)
         self._repeat(POLL_SECONDS, self._reloader.poll)
         self._repeat(REFRESH_SECONDS, self._services.announcer.refresh)
-        self._admin.ready = True
+        self._admin.ready = self.running = True
         event("started", passive_ports=self._services.ports.total)
         # pyftpdlib's loop waits for a first socket before it looks at its timers: without a client the heartbeat would
         # never begin.
@@ -113,6 +114,7 @@ class Server:
         finally:
             self._admin.close()
             self._services.passwords.close()
+            self.running = False
             event("stopped")
 
     def _repeat(self, seconds: float, call: Callable[[], None]) -> None:
@@ -136,6 +138,7 @@ class Server:
         # The ports stay open: who connects is told to connect again, and probes still pass, or the Service would send
         # the data connections of open sessions nowhere.
         self._services.admission.draining = True
+        self._services.metrics.draining.set(1)
         self._drain = Drain(seconds=seconds)
         self._repeat(DRAIN_POLL_SECONDS, self._continue_drain)
         self._continue_drain()

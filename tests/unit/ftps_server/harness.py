@@ -62,7 +62,8 @@ class Pki:
     def issue(self, *, days: int = 30) -> tuple[bytes, bytes]:
         """A certificate for loopback and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName("localhost")]
+        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
         certificate = (
             self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), key.public_key(), days)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -175,17 +176,19 @@ class Clients:
         client.prot_p()
         return client
 
-    def plain(self, *, implicit: bool = False) -> ftplib.FTP:
-        """An explicit session for bare commands."""
+    def plain(self) -> ftplib.FTP:
+        """An explicit session, in clear."""
         client = ftplib.FTP(timeout=DEADLINE)
         self.made.append(client)
-        client.connect("127.0.0.1", self.setup.implicit if implicit else self.setup.explicit)
+        client.connect("127.0.0.1", self.setup.explicit)
         return client
 
     def implicit(self) -> ftplib.FTP_TLS:
         """An implicit session; PBSZ and PROT have not been sent."""
 
         class ImplicitFtp(ftplib.FTP_TLS):
+            _sock: socket.socket | None = None
+
             @property
             def sock(self) -> socket.socket | None:
                 return self._sock
@@ -200,6 +203,11 @@ class Clients:
         client.connect("127.0.0.1", self.setup.implicit)
         client._prot_p = True
         return client
+
+    def raw_implicit(self) -> ssl.SSLSocket:
+        """An implicit session's connection."""
+        raw = socket.create_connection(("127.0.0.1", self.setup.implicit), timeout=DEADLINE)
+        return self.context().wrap_socket(raw, server_hostname="localhost")
 
     def metric(self, line: str) -> float | None:
         """The value of a metric by its full name and labels."""

@@ -1,12 +1,14 @@
 """Data connections. Always encrypted: there is no way to open one in clear."""
 
+import sys
 from typing import Any
 
 from OpenSSL import SSL
-from pyftpdlib.exceptions import _RetryError
+from pyftpdlib.exceptions import _FileReadWriteError, _RetryError
 from pyftpdlib.handlers.ftp.data import DTPHandler
 from pyftpdlib.handlers.ftps.data import TLS_DTPHandler
 from pyftpdlib.log import logger
+from pyftpdlib.utils import strerror
 
 HANDSHAKE_SECONDS = 30.0
 _NO_EVENTS = 0
@@ -30,6 +32,7 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
     def handle_ssl_established(self) -> None:
         self._deadline.cancel()
         # Till a command tells what for, nothing is read: pyftpdlib closes a connection that has data before that.
+        self._wanted_io_events = _NO_EVENTS
         self.modify_ioloop_events(_NO_EVENTS)
         self.cmd_channel.on_data_connection(self)
 
@@ -70,4 +73,9 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
     def handle_error(self) -> None:
         # The TLS mixin's own method answers nothing to the client, who waits.
         self._error = True
-        DTPHandler.handle_error(self)
+        error = sys.exc_info()[1]
+        if isinstance(error, _FileReadWriteError):
+            self._resp = (f"426 {strerror(error.__cause__)}; transfer aborted.", logger.debug)
+            self.close()
+        else:
+            DTPHandler.handle_error(self)

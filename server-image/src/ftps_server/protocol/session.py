@@ -106,6 +106,8 @@ class ExplicitSession(PasswordLogin):
     @property
     def is_busy(self) -> bool:
         """Whether a transfer is under way or about to be."""
+        if self._closed:
+            return False  # pyftpdlib deletes some attributes then
         connections = (self.data_channel, self._dtp_acceptor, self._dtp_connector)
         return any(connection is not None for connection in connections)
 

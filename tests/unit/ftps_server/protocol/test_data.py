@@ -1,0 +1,164 @@
+"""Transfers: what was sent is what is there, and an end is believed only from the client itself."""
+
+import errno
+import ftplib
+import hashlib
+import io
+import os
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+
+import pytest
+
+from ftps_server.protocol.filesystem import Home
+from unit.ftps_server.harness import DEADLINE, PASSWORD, wait_for
+
+MIB = 1 << 20
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.fixture(autouse=True)
+def _running(server):
+    """Every test here needs a server."""
+
+
+def data_connection(client):
+    """A data connection that EPSV offers, not yet encrypted."""
+    host, port = ftplib.parse229(client.sendcmd("EPSV"), client.sock.getpeername())
+    return socket.create_connection((host, port), timeout=DEADLINE)
+
+
+def secured(clients, client):
+    """A data connection that EPSV offers, after its handshake."""
+    return clients.context().wrap_socket(data_connection(client), server_hostname="localhost")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_100_mib_go_up_and_down_unchanged(clients, setup, version):
+    content = os.urandom(MIB) * 100
+    client = clients.login(version=version)
+    assert client.storbinary("STOR big", io.BytesIO(content), MIB).startswith("226 ")
+    assert hashlib.sha256((setup.storage / "alice/big").read_bytes()).digest() == hashlib.sha256(content).digest()
+    received = hashlib.sha256()
+    assert client.retrbinary("RETR big", received.update, MIB).startswith("226 ")
+    assert received.digest() == hashlib.sha256(content).digest()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_empty_file_and_an_empty_listing_are_transferred(clients, version):
+    client = clients.login(version=version)
+    assert client.nlst() == []
+    client.storbinary("STOR nothing", io.BytesIO())
+    received = []
+    client.retrbinary("RETR nothing", received.append)
+    assert received == []
+
+
+@pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
+def test_curl_transfers(setup, pki, tmp_path, version):
+    content = os.urandom(3 * MIB + 1)
+    (tmp_path / "ca.pem").write_bytes(pki.root())
+    (tmp_path / "up").write_bytes(content)
+    url = f"ftp://localhost:{setup.explicit}/file"
+    command = ["curl", "--silent", "--show-error", "--ssl-reqd", f"--{version}", "--cacert", str(tmp_path / "ca.pem")]
+    command += ["--user", f"alice:{PASSWORD}", url]
+    subprocess.run([*command, "--upload-file", str(tmp_path / "up")], check=True, timeout=30)
+    subprocess.run([*command, "--output", str(tmp_path / "down")], check=True, timeout=30)
+    assert (tmp_path / "down").read_bytes() == content
+
+
+@pytest.mark.skipif(shutil.which("lftp") is None, reason="lftp is not installed")
+def test_lftp_transfers_in_both_modes(setup, pki, tmp_path):
+    content = os.urandom(3 * MIB + 1)
+    (tmp_path / "ca.pem").write_bytes(pki.root())
+    (tmp_path / "up").write_bytes(content)
+    settings = f"set ssl:ca-file {tmp_path}/ca.pem; set net:max-retries 1; set cmd:fail-exit yes"
+    for scheme, port in (("ftp", setup.explicit), ("ftps", setup.implicit)):
+        actions = f"put {tmp_path}/up -o {scheme}; get {scheme} -o {tmp_path}/{scheme}; cls; bye"
+        command = ["lftp", "-e", f"{settings}; open -u alice,'{PASSWORD}' {scheme}://localhost:{port}; {actions}"]
+        subprocess.run(command, check=True, timeout=30, capture_output=True)
+        assert (tmp_path / scheme).read_bytes() == content
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
+def test_an_upload_that_is_cut_off_is_an_error(clients, reset):
+    client = clients.login()
+    data = secured(clients, client)
+    assert client.sendcmd("STOR cut").startswith("1")
+    data.sendall(b"half a file")
+    wait_for(lambda: "Total bytes received: 11" in client.sendcmd("STAT"), "the first half")
+    if reset:
+        data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    data.close()  # without unwrap(): no close_notify
+    with pytest.raises(ftplib.error_temp, match="426 "):
+        client.getresp()
+    assert clients.metric('ftps_server_transfers_total{direction="upload",outcome="aborted"}') == 1
+    assert clients.metric('ftps_server_transfers_total{direction="upload",outcome="ok"}') is None
+
+
+def test_a_download_that_is_cut_off_is_an_error(clients, setup):
+    client = clients.login()
+    (setup.storage / "alice/big").write_bytes(bytes(64 * MIB))
+    with secured(clients, client):
+        assert client.sendcmd("RETR big").startswith("1")
+    with pytest.raises(ftplib.error_temp, match="426 "):
+        client.getresp()
+
+
+def test_a_full_disk_is_told(clients, monkeypatch):
+    class Full(io.BytesIO):
+        name = "/full"
+
+        def write(self, _):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Home, "open", lambda *_: Full())
+    client = clients.login()
+    with secured(clients, client) as data:
+        assert client.sendcmd("STOR file").startswith("1")
+        data.sendall(b"content")
+        with pytest.raises(ftplib.error_temp, match="426 No space left on device"):
+            client.getresp()
+
+
+def test_a_client_may_finish_the_handshake_before_it_says_what_for(clients, setup):
+    client = clients.login()
+    data = secured(clients, client)
+    data.sendall(b"early")
+    assert client.sendcmd("STOR file").startswith("1")
+    data.unwrap().close()
+    assert client.getresp().startswith("226 ")
+    assert (setup.storage / "alice/file").read_bytes() == b"early"
+
+
+def test_a_data_connection_that_ends_unused_is_not_answered(clients):
+    client = clients.login()
+    secured(clients, client).close()
+    assert client.sendcmd("PWD").startswith("257 ")
+    assert client.nlst() == []
+
+
+def test_a_failed_handshake_is_answered_to_the_command_that_waits(clients):
+    client = clients.login()
+    with data_connection(client) as raw:
+        client.putcmd("NLST")
+        assert client.getresp().startswith("150 ")
+        raw.sendall(b"no handshake")
+        with pytest.raises(ftplib.error_perm, match="522 "):
+            client.getresp()
+    assert client.nlst() == []
+
+
+def test_a_transfer_without_pasv_is_refused(clients):
+    with pytest.raises(ftplib.error_temp, match="425 Use PASV or EPSV first"):
+        clients.login().sendcmd("NLST")
+
+
+def test_an_upload_is_resumed(clients, setup):
+    client = clients.login()
+    client.storbinary("STOR file", io.BytesIO(b"0123456789"))
+    client.storbinary("STOR file", io.BytesIO(b"abc"), rest=4)
+    assert (setup.storage / "alice/file").read_bytes() == b"0123abc789"
