@@ -18,7 +18,17 @@ def install_operator(cluster: Cluster, *settings: str) -> None:
     ]
     flags = [word for value in values for word in ("--set", value)]
     cluster.helm(
-        "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--wait", "--timeout", "120s", *flags
+        "upgrade",
+        "--install",
+        "--force-conflicts",
+        RELEASE,
+        str(CHART),
+        "--namespace",
+        NAMESPACE,
+        "--wait",
+        "--timeout",
+        "120s",
+        *flags,
     )
 
 

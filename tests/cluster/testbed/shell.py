@@ -9,11 +9,12 @@ from testbed.errors import TestbedError
 
 
 def run(argv: Sequence[str], *, stdin: str | None = None, check: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Run a program and keep its output. Raises TestbedError with the last line of its standard error."""
+    """Run a program and keep its output. Raises TestbedError with the end of its standard error."""
     result = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
     if check and result.returncode:
         lines = (result.stderr or result.stdout).strip().splitlines()
-        raise TestbedError(f"{' '.join(argv)} failed: {lines[-1] if lines else f'exit code {result.returncode}'}")
+        said = " ".join(line.strip() for line in lines[-10:]) or f"exit code {result.returncode}"
+        raise TestbedError(f"`{' '.join(argv)}` failed: {said}")
     return result
 
 

@@ -39,10 +39,10 @@ class FtpsServerStatus(Model):
     """What was observed, and of which generation."""
 
     observed_generation: int = -1
-    conditions: Annotated[list[Condition], Field(json_schema_extra=keyed_by("type"))] = []
+    conditions: Annotated[list[Condition] | None, Field(json_schema_extra=keyed_by("type"))] = None
     address: str | None = None
     """Where clients connect to."""
-    endpoints: Annotated[list[Endpoint], Field(json_schema_extra=keyed_by("mode"))] = []
+    endpoints: Annotated[list[Endpoint] | None, Field(json_schema_extra=keyed_by("mode"))] = None
     passive_ports: str | None = None
     """First and last passive port."""
     replicas: int | None = None
@@ -58,4 +58,4 @@ class FtpsUserStatus(Model):
     """What was observed, and of which generation."""
 
     observed_generation: int = -1
-    conditions: Annotated[list[Condition], Field(json_schema_extra=keyed_by("type"))] = []
+    conditions: Annotated[list[Condition] | None, Field(json_schema_extra=keyed_by("type"))] = None
