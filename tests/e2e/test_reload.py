@@ -38,9 +38,13 @@ def session(address: str, user: str = "alice", password: str = PASSWORD) -> ftpl
     context.verify_mode = ssl.CERT_NONE
     made = ftplib.FTP_TLS(context=context, timeout=20)
     made.trust_server_pasv_ipv4_address = True
-    made.connect(address, 21)
-    made.login(user, password)
-    made.prot_p()
+    try:
+        made.connect(address, 21)
+        made.login(user, password)
+        made.prot_p()
+    except BaseException:
+        made.close()
+        raise
     return made
 
 
@@ -58,15 +62,14 @@ def served_certificate(address: str) -> int:
     return x509.load_der_x509_certificate(der).serial_number
 
 
-def cluster_ip(namespace: Namespace) -> str:
-    service = namespace.get("service", NAME)
-    assert service is not None
-    found: str = service["spec"]["clusterIP"]
+def address_of(namespace: Namespace) -> str:
+    """Where clients reach the server."""
+    found: str = namespace.wait_ready(NAME)["status"]["address"]
     return found
 
 
 def test_a_new_address_is_announced_within_two_seconds(namespace: Namespace, server: dict[str, Any]):
-    before, address = identity_of_the_pod(namespace), cluster_ip(namespace)
+    before, address = identity_of_the_pod(namespace), address_of(namespace)
     with session(address) as open_session:
         assert open_session.makepasv()[0] == address
         namespace.patch("ftpsserver", NAME, {"spec": {"service": {"type": "LoadBalancer"}}})
@@ -85,7 +88,7 @@ def test_a_new_address_is_announced_within_two_seconds(namespace: Namespace, ser
 
 
 def test_a_new_user_can_log_in_within_two_seconds(namespace: Namespace, server: dict[str, Any]):
-    before, address = identity_of_the_pod(namespace), cluster_ip(namespace)
+    before, address = identity_of_the_pod(namespace), address_of(namespace)
     namespace.apply(password_secret("bob", "bobs-own"))
     users = [{"name": name, "passwordSecretRef": {"name": name}} for name in ("alice", "bob")]
     namespace.patch("ftpsserver", NAME, {"spec": {"users": users}})
@@ -97,7 +100,7 @@ def test_a_new_user_can_log_in_within_two_seconds(namespace: Namespace, server: 
 
 
 def test_a_changed_password_counts_and_the_old_one_does_not(namespace: Namespace, server: dict[str, Any]):
-    before, address = identity_of_the_pod(namespace), cluster_ip(namespace)
+    before, address = identity_of_the_pod(namespace), address_of(namespace)
     namespace.apply(password_secret("alice", "a-new-one"))
     eventually(lambda: session(address, "alice", "a-new-one").quit(), seconds=20)
     with pytest.raises(ftplib.error_perm, match="^530"):
@@ -106,7 +109,7 @@ def test_a_changed_password_counts_and_the_old_one_does_not(namespace: Namespace
 
 
 def test_a_renewed_certificate_is_served_and_open_sessions_go_on(namespace: Namespace, server: dict[str, Any]):
-    before, address = identity_of_the_pod(namespace), cluster_ip(namespace)
+    before, address = identity_of_the_pod(namespace), address_of(namespace)
     old = served_certificate(address)
     with session(address, "alice", "a-new-one") as open_session:
         # As `cmctl renew` does it.
