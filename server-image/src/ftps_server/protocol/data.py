@@ -10,6 +10,8 @@ from pyftpdlib.handlers.ftps.data import TLS_DTPHandler
 from pyftpdlib.log import logger
 from pyftpdlib.utils import strerror
 
+from ftps_server.protocol.datatls import DataTls
+
 HANDSHAKE_SECONDS = 30.0
 _NO_EVENTS = 0
 
@@ -21,6 +23,10 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
     that fails does so in the middle of sending.
     """
 
+    # asyncore's and pyftpdlib's
+    socket: Any
+    _error: bool
+
     def __init__(self, sock: Any, cmd_channel: Any) -> None:  # noqa: ANN401 - pyftpdlib is untyped
         if not cmd_channel.is_data_protected:
             # PROT C after PASV would get here (a hole of pyftpdlib, which looks at PROT when PASV comes).
@@ -28,6 +34,13 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
             raise AssertionError("a data connection in clear")
         super().__init__(sock, cmd_channel)
         self._deadline = self.call_later(HANDSHAKE_SECONDS, self.handle_failed_ssl_handshake)
+
+    def secure_connection(self, ssl_context: SSL.Context) -> None:
+        self._ssl_requested = self._ssl_accepting = True
+        self.socket = DataTls(ssl_context, self.socket)
+
+    def use_sendfile(self) -> bool:
+        return False  # pyftpdlib would say so of its own TLS sockets only
 
     def handle_ssl_established(self) -> None:
         self._deadline.cancel()
@@ -37,10 +50,19 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
         self.cmd_channel.on_data_connection(self)
 
     def handle_failed_ssl_handshake(self) -> None:
-        self._error = True
         self.close()
         # RFC 4217, section 10.2
         self.cmd_channel.on_data_connection_failed("522 TLS handshake on the data connection failed.")
+
+    def enable_receiving(self, type: str, cmd: str) -> None:  # noqa: A002 - pyftpdlib's name
+        super().enable_receiving(type, cmd)
+        # What came together with the handshake's end is in memory: the loop knows nothing of it.
+        self.call_later(0, self.handle_read_event)
+
+    def handle_read_event(self) -> None:
+        super().handle_read_event()
+        if self.receive and not self._closed and self.socket.ended:
+            super().handle_read_event()
 
     def recv(self, buffer_size: int) -> bytes:
         """Take an upload's end only from the client itself: anybody on the way can end a TCP connection.
@@ -59,7 +81,6 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
             raise _RetryError from error
         except (SSL.Error, OSError):
             self._resp = ("426 Upload cut off: the connection ended without TLS's close_notify.", logger.debug)
-            self._error = True  # there is nobody left to shut TLS down with
             self.close()
         return b""
 
@@ -70,9 +91,13 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
             # No command has asked for it, so none is waiting for an answer.
             self.close()
 
+    def close(self) -> None:
+        # close_notify means that this was all.
+        self._error = self._error or not self.transfer_finished
+        super().close()
+
     def handle_error(self) -> None:
         # The TLS mixin's own method answers nothing to the client, who waits.
-        self._error = True
         error = sys.exc_info()[1]
         if isinstance(error, _FileReadWriteError):
             self._resp = (f"426 {strerror(error.__cause__)}; transfer aborted.", logger.debug)

@@ -79,7 +79,7 @@ def test_lftp_transfers_in_both_modes(setup, pki, tmp_path):
     for scheme, port in (("ftp", setup.explicit), ("ftps", setup.implicit)):
         actions = f"put {tmp_path}/up -o {scheme}; get {scheme} -o {tmp_path}/{scheme}; cls; bye"
         command = ["lftp", "-e", f"{settings}; open -u alice,'{PASSWORD}' {scheme}://localhost:{port}; {actions}"]
-        subprocess.run(command, check=True, timeout=30, capture_output=True)
+        subprocess.run(command, check=True, timeout=30)
         assert (tmp_path / scheme).read_bytes() == content
 
 
