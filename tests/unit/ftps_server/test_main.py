@@ -1,0 +1,117 @@
+"""The command: what it says when it cannot start, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from unit.ftps_server.harness import DEADLINE, user, wait_for
+
+
+def command(setup, *, passive: str | None = None) -> list[str]:
+    arguments = ["--config-directory", str(setup.directory), "--passive-ports", passive or str(setup.passive)]
+    return [sys.executable, "-m", "ftps_server", *arguments]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    import ftps_server
+
+    return os.environ | {"PYTHONPATH": str(Path(ftps_server.__file__).parents[1])}
+
+
+@pytest.fixture
+def process(setup, environment) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(command(setup), env=environment, stdout=subprocess.PIPE, text=True) as running:
+        yield running
+        running.kill()
+
+
+def break_ciphers(setup):
+    setup.configure(tls={"ciphers": "NO-SUCH-CIPHER"})
+    return "config/server.json: tls.ciphers: OpenSSL knows none of these ciphers"
+
+
+def break_limit(setup):
+    setup.configure(limits={"maxSessions": 0})
+    return "config/server.json: limits.maxSessions: Input should be greater than or equal to 1"
+
+
+def break_user(setup):
+    setup.users(user(passwordHash="secret"))
+    return "users/users.json: users.0.passwordHash: Value error, must be an argon2id hash"
+
+
+def break_key(setup):
+    setup.write_bytes("tls/tls.key", b"nonsense")
+    return "tls/tls.key: not a private key in PEM format"
+
+
+def remove_certificate(setup):
+    (setup.directory / "tls/tls.crt").unlink()
+    return "tls/tls.crt: No such file or directory"
+
+
+@pytest.mark.parametrize("damage", [break_ciphers, break_limit, break_user, break_key, remove_certificate])
+def test_a_bad_configuration_is_named_in_one_sentence(setup, environment, damage):
+    sentence = damage(setup)
+    done = subprocess.run(command(setup), env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+
+
+def test_a_bad_range_of_ports_is_named(setup, environment):
+    arguments = command(setup, passive="50010-50000")
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "passive ports '50010-50000'" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_success(clients, process, number):
+    wait_for(lambda: _ready(clients), "readiness")
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+    events = [json.loads(line) for line in output.splitlines()]
+    assert [line["event"] for line in events][-4:] == ["started", "draining", "drained", "stopped"]
+    assert next(line["reason"] for line in events if line["event"] == "draining") == number.name
+
+
+def test_a_second_signal_cuts_what_the_first_one_waits_for(clients, process):
+    wait_for(lambda: _ready(clients), "readiness")
+    client = clients.login()
+    with client.transfercmd("STOR file"):
+        process.terminate()
+        wait_for(lambda: clients.metric("ftps_server_draining") == 1, "the drain")
+        process.terminate()
+        process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+
+
+def test_the_first_process_of_a_container_ends_too(setup, environment):
+    # In a PID namespace of its own it is PID 1, and signals without a handler are ignored.
+    unshare = ["unshare", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("PID namespaces cannot be made here")
+    with subprocess.Popen([*unshare, *command(setup)], env=environment, stdout=subprocess.PIPE, text=True) as outer:
+        assert outer.stdout is not None
+        wait_for(lambda: '"started"' in outer.stdout.readline(), "the start")
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
+        os.kill(int(children[0]), signal.SIGTERM)
+        outer.communicate(timeout=DEADLINE)
+        assert outer.returncode == 0
+
+
+def _ready(clients) -> bool:
+    try:
+        return clients.get("readyz")[0] == 200
+    except OSError:
+        return False
