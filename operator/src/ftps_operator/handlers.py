@@ -48,6 +48,7 @@ def build_registry(settings: Settings, add: Callable[[Key], None]) -> kopf.Opera
     @kopf.on.login(registry=registry, id="login")
     def login(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - kopf's own
         if settings.kubeconfig:
+            os.environ["KUBECONFIG"] = settings.kubeconfig  # kopf looks nowhere else
             return kopf.login_with_kubeconfig(**arguments)
         return _as_service_account(**arguments)
 
