@@ -61,7 +61,10 @@ def existing(instance: Instance) -> list[Path]:
 
 
 def _hierarchies() -> list[Path]:
-    return [path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink() and (path / "tasks").exists()]
+    # Not `tasks`: a hybrid machine's `unified` has none, and runc makes the pods' groups there, too.
+    return [
+        path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
+    ]
 
 
 def _pids(instance: Instance) -> set[int]:

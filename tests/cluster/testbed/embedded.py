@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from testbed.controlplane import (
     write_credentials,
 )
 from testbed.errors import TestbedError
-from testbed.node import Node, forget_network_results, remove_data
+from testbed.node import Node, network_results, remove_data
 from testbed.paths import Instance
 from testbed.progress import say, step
 from testbed.shell import run
-from testbed.supervise import Supervisor, wait_for
+from testbed.supervise import Supervisor, poll, wait_for
 
 BASE_OBJECTS = Path(__file__).with_name("objects.yaml")
+VISITOR_SECONDS = 3.0
 ISSUER = "testbed-ca"
 
 
@@ -131,23 +133,38 @@ class Embedded:
         cgroups.kill(self.instance)
         mounts.kill_shims(self.instance)
         self.supervisor.stop_all()
+        self._end_visitors()
         mounts.unmount(self.instance)
         network.remove(self.instance)
         cgroups.remove(self.instance)
-        forget_network_results(self.instance)
+        # Before the folders that tell which of them are ours.
+        for file in (*network_results(self.instance), *mounts.shim_sockets(self.instance)):
+            file.unlink(missing_ok=True)
         remove_data(self.instance)
         left = self.remains()
         if left:
             raise TestbedError(f"these are left and could not be removed: {', '.join(left)}")
 
+    def _end_visitors(self) -> None:
+        """End what others run in our namespaces: it would keep them alive, nameless."""
+
+        def gone() -> bool:
+            return not network.processes(self.instance)
+
+        network.signal_processes(self.instance, signal.SIGTERM)
+        if not poll(gone, VISITOR_SECONDS):
+            network.signal_processes(self.instance, signal.SIGKILL)
+            poll(gone, VISITOR_SECONDS)
+
     def remains(self) -> list[str]:
         """What there is of the instance: processes, namespaces, mounts, cgroups, folders."""
         return [
             *(f"process {each.pid} ({each.name})" for each in self.supervisor.processes() if each.is_alive()),
-            *(f"process {pid}" for pid in mounts.shims(self.instance)),
+            *(f"process {pid}" for pid in {*mounts.shims(self.instance), *network.processes(self.instance)}),
             *map(str, network.existing(self.instance)),
             *(f"mount {each}" for each in mounts.existing(self.instance)),
             *map(str, cgroups.existing(self.instance)),
+            *map(str, (*network_results(self.instance), *mounts.shim_sockets(self.instance))),
             *(str(folder) for folder in (self.instance.state, self.instance.data) if folder.exists()),
         ]
 

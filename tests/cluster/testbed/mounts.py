@@ -1,5 +1,6 @@
-"""What containers leave outside their namespaces: shims, and mounts below our folders."""
+"""What containers leave outside their namespaces: shims and their sockets, and mounts below our folders."""
 
+import hashlib
 import os
 import signal
 import time
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from testbed.paths import Instance
 from testbed.shell import run
+
+_SHIM_SOCKETS = Path("/run/containerd/s")  # containerd 1.6: one place for the whole machine, whatever its `state`
 
 
 def existing(instance: Instance) -> list[str]:
@@ -46,3 +49,16 @@ def kill_shims(instance: Instance, *, seconds: float = 10.0) -> None:
             except ProcessLookupError:
                 continue
         time.sleep(0.05)
+
+
+def shim_sockets(instance: Instance) -> list[Path]:
+    """The sockets of the instance's shims: a shim that is killed leaves its own behind.
+
+    A socket is named after a hash of containerd's address and the sandbox, and says nothing of whose it is.
+    """
+    sandboxes = instance.state.glob("node*/containerd/io.containerd.grpc.v1.cri/sandboxes/*")
+    tasks = instance.state.glob("node*/containerd/io.containerd.runtime.v2.task/k8s.io/*")
+    # .../node0/containerd/PLUGIN/FOLDER/ID
+    named = {f"{folder.parents[3]}/containerd.sock/k8s.io/{folder.name}" for folder in (*sandboxes, *tasks)}
+    sockets = (_SHIM_SOCKETS / hashlib.sha256(name.encode()).hexdigest() for name in named)
+    return sorted(socket for socket in sockets if socket.exists())

@@ -3,7 +3,10 @@
 Nothing is routed from the machine's own namespace: what is in a cluster is reached from inside only.
 """
 
+import os
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from testbed.paths import Instance
@@ -72,6 +75,40 @@ def remove(instance: Instance) -> None:
 def existing(instance: Instance) -> list[Path]:
     """The namespaces that are there."""
     return sorted(path for role in ("hub", "client", "node*") for path in NETNS.glob(instance.namespace(role)))
+
+
+def processes(instance: Instance) -> list[int]:
+    """The processes in the namespaces, say a client that somebody forgot; not those that we descend from."""
+    ours = {path.stat().st_ino for path in existing(instance)}
+    return [pid for pid in _pids() if _network_of(pid) in ours and pid not in _ancestry()] if ours else []
+
+
+def signal_processes(instance: Instance, number: signal.Signals) -> None:
+    """Send a signal to them."""
+    for pid in processes(instance):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _pids() -> list[int]:
+    return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+
+
+def _network_of(pid: int) -> int | None:
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino
+    except OSError:
+        return None  # it has ended, or is a zombie
+
+
+def _ancestry() -> set[int]:
+    """This process, its parent, and so on."""
+    pid, found = os.getpid(), set[int]()
+    while pid:
+        found.add(pid)
+        # proc(5): the second field may contain anything, so count from behind its closing parenthesis.
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return found
 
 
 def _namespace(instance: Instance, role: str) -> None:

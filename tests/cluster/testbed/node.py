@@ -154,11 +154,19 @@ class Node:
         }
 
 
-def forget_network_results(instance: Instance) -> None:
-    """Remove what CNI remembers of our pods; it keeps its results in one place for the whole machine."""
-    for result in Path("/var/lib/cni/results").glob("testbed-*"):
-        if str(instance.state) in result.read_text(errors="replace"):
-            result.unlink(missing_ok=True)
+def network_results(instance: Instance) -> list[Path]:
+    """What CNI remembers of our pods (their interface and their loopback), in one place for the whole machine."""
+    # With the slash: the name of another instance may begin with ours.
+    folder = f"{instance.state}/"
+    results = Path("/var/lib/cni/results")
+    return sorted(file for file in results.glob("*") if folder in _text(file))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""  # a pod of another instance has ended meanwhile
 
 
 def remove_data(instance: Instance) -> None:

@@ -77,9 +77,9 @@ class Supervisor:
         for process in [each for each in self.processes() if each.name == name]:
             if process.is_alive():
                 os.kill(process.pid, signal.SIGTERM)
-                if not _wait(lambda process=process: not process.is_alive(), STOP_SECONDS):  # type: ignore[misc]
+                if not poll(lambda process=process: not process.is_alive(), STOP_SECONDS):  # type: ignore[misc]
                     os.kill(process.pid, signal.SIGKILL)
-                    _wait(lambda process=process: not process.is_alive(), STOP_SECONDS)  # type: ignore[misc]
+                    poll(lambda process=process: not process.is_alive(), STOP_SECONDS)  # type: ignore[misc]
             _reap(process.pid)
             self._save([each for each in self.processes() if each != process])
 
@@ -101,7 +101,8 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _wait(done: Callable[[], bool], seconds: float) -> bool:
+def poll(done: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is done. Returns whether it was before the deadline."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
