@@ -105,8 +105,11 @@ def test_the_first_process_of_a_container_ends_too(setup, environment):
         assert outer.stdout is not None
         wait_for(lambda: '"started"' in outer.stdout.readline(), "the start")
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
-        os.kill(int(children[0]), signal.SIGTERM)
-        outer.communicate(timeout=DEADLINE)
+        try:
+            os.kill(int(children[0]), signal.SIGTERM)
+            outer.communicate(timeout=DEADLINE)
+        finally:
+            outer.kill()  # it takes the server along
         assert outer.returncode == 0
 
 

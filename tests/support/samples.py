@@ -1,0 +1,46 @@
+"""Plain data for tests that need no cluster."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ftps_operator.credentials import Credentials
+from ftps_operator.desired.plan import STEPS, Inputs
+from ftps_operator.models import FtpsServer
+from ftps_operator.observed import Observed
+from ftps_server.config import UsersConfig
+
+EVERYTHING = Path(__file__).parents[1] / "e2e" / "data" / "everything.yaml"
+NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
+NOBODY = Credentials(UsersConfig(), {}, ())
+
+
+def server(name: str = "exchange", **spec: Any) -> FtpsServer:
+    """A server as the API server would hold it."""
+    body = {
+        "metadata": {"name": name, "namespace": "files", "uid": "uid-1", "generation": 3},
+        "spec": {"tls": {"secretName": "mine"}, "storage": {"emptyDir": {}}} | spec,
+    }
+    return FtpsServer.parse(body)
+
+
+def everything() -> FtpsServer:
+    """A server that says something in every field."""
+    body = yaml.safe_load(EVERYTHING.read_text())
+    body["metadata"] |= {"namespace": "files", "uid": "uid-1", "generation": 3}
+    return FtpsServer.parse(body)
+
+
+def manifests(made: FtpsServer, observed: Observed) -> dict[str, dict[str, Any]]:
+    """What the steps want, by kind. Nothing is written in between."""
+    inputs = Inputs(credentials=NOBODY, default_image="ftps-server:1", now=NOW)
+    wanted = [manifest for step in STEPS if (manifest := step(made, observed, inputs))]
+    return {manifest["kind"]: manifest for manifest in wanted}
+
+
+def owned(made: FtpsServer, manifest: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """An object as the API server would hold it."""
+    meta = {"uid": "uid-child", "resourceVersion": "1", "generation": 1}
+    return manifest | {"metadata": manifest["metadata"] | meta} | fields

@@ -1,0 +1,47 @@
+import pytest
+
+from ftps_operator.desired.config import build_address_config, build_server_config
+from ftps_server.config import Announced
+from support.samples import everything, server
+
+
+def service(**fields: object) -> dict[str, object]:
+    return {"kind": "Service", "spec": {"clusterIPs": ["fd00::1", "10.96.0.7"]}} | fields
+
+
+@pytest.mark.parametrize(
+    ("kind", "live", "announced"),
+    [
+        ("ClusterIP", service(), Announced(address="10.96.0.7")),
+        ("ClusterIP", None, None),
+        ("LoadBalancer", service(), None),
+        (
+            "LoadBalancer",
+            service(status={"loadBalancer": {"ingress": [{"ip": "203.0.113.10"}]}}),
+            Announced(address="203.0.113.10"),
+        ),
+        (
+            "LoadBalancer",
+            service(status={"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}),
+            Announced(address="lb.example.com"),
+        ),
+    ],
+)
+def test_the_service_s_own_address_is_announced(kind: str, live: dict[str, object] | None, announced: Announced | None):
+    assert build_address_config(server(service={"type": kind}), live).default == announced
+
+
+def test_behind_node_ports_each_pod_announces_its_node():
+    made = server(service={"type": "NodePort"}, passive={"firstPort": 30000})
+    assert build_address_config(made, None).default == Announced(environment="HOST_IP")
+
+
+def test_a_literal_address_wins():
+    config = build_address_config(everything(), None)
+    assert config.default == Announced(address="ftp.example.com")
+    assert [override.address for override in config.overrides] == ["192.0.2.7"]
+
+
+def test_the_drain_ends_before_the_pod_is_killed():
+    made = server(terminationGracePeriodSeconds=60)
+    assert 0 < build_server_config(made).drain_seconds < 60

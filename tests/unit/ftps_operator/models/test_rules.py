@@ -1,0 +1,51 @@
+"""The rules of the models, as the operator applies them to objects that were stored before the rules were there."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from support.samples import everything, server
+
+USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "words"),
+    [
+        ({"explicit": {"enabled": False}, "implicit": {"enabled": False}}, ("spec",), "at least one"),
+        ({"explicit": {"port": 990}}, ("spec",), "must differ"),
+        ({"explicit": {"port": 50001}}, ("spec",), "outside the passive range"),
+        ({"service": {"type": "NodePort"}}, ("spec",), "30000-32767"),
+        ({"passive": {"firstPort": 65530}}, ("spec", "passive"), "65536"),
+        ({"passive": {"portsPerReplica": 500, "maxReplicas": 3}}, ("spec", "passive"), "1000 ports"),
+        ({"passive": {"sharedPorts": True}}, ("spec", "passive", "sharedPorts"), "not supported yet"),
+        ({"tls": {}}, ("spec", "tls"), "exactly one"),
+        ({"storage": {}}, ("spec", "storage"), "exactly one"),
+        ({"replicas": 2}, ("spec", "replicas"), "not supported yet"),
+        ({"users": [USER | {"quota": {"files": 1}}]}, ("spec", "users", 0, "quota"), "not supported yet"),
+        ({"users": [USER | {"homeDirectory": "/../x"}]}, ("spec", "users", 0), "'..'"),
+        ({"networkPolicy": {"from": [{}]}}, ("spec", "networkPolicy", "from", 0), "ipBlock"),
+        ({"monitoring": {"podMonitor": True}}, ("spec", "monitoring"), "not supported yet"),
+    ],
+)
+def test_a_broken_rule_names_its_field(spec: dict[str, Any], path: tuple[str | int, ...], words: str):
+    with pytest.raises(ValidationError) as caught:
+        server(**spec)
+    assert [(error["loc"][: len(path)], words in error["msg"]) for error in caught.value.errors()] == [(path, True)]
+
+
+def test_fields_of_a_newer_schema_are_left_alone():
+    assert server(futureField={"a": 1}).spec.explicit.port == 21
+
+
+def test_everything_that_is_supported_can_be_said():
+    made = everything()
+    assert made.spec.users[1].password_hash_secret_ref is not None
+    assert made.spec.network_policy.from_[0].ip_block is not None
+
+
+def test_an_error_never_shows_what_was_given():
+    with pytest.raises(ValidationError) as caught:
+        server(users=[{"name": "alice", "passwordSecretRef": "hunter2"}])
+    assert "hunter2" not in str(caught.value)

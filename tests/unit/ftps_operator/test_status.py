@@ -1,0 +1,98 @@
+from typing import Any
+
+import pytest
+
+from ftps_operator.availability import Availability
+from ftps_operator.certificates import CertificateFacts
+from ftps_operator.desired.plan import Served
+from ftps_operator.exposed import Exposure
+from ftps_operator.policies import Reason, Verdict
+from ftps_operator.status import Findings, compute, in_progress, stalled
+from support.kstatus import CURRENT, FAILED, IN_PROGRESS, kstatus
+from support.samples import NOW, server
+
+BEFORE, LATER = "2026-11-24T12:00:00Z", "2026-11-24T12:05:00Z"
+GOOD: dict[str, Any] = {
+    "users": 1,
+    "served": Served(CertificateFacts(NOW, NOW, "CN=ca", "ab", frozenset())),
+    "availability": Availability(wanted=1, replicas=1, ready=1, rolled_out=True),
+    "exposure": Exposure(address="203.0.113.10"),
+    "network_policy_applied": True,
+    "reloaded": True,
+}
+
+
+def status(previous: dict[str, Any] | None = None, now: str = BEFORE, **findings: Any) -> dict[str, Any]:
+    return compute(server(), Findings(**(GOOD | findings)), previous=previous or {}, now=now)
+
+
+def conditions(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {condition["type"]: condition for condition in found["conditions"]}
+
+
+def summary(found: dict[str, Any]) -> str:
+    return kstatus({"metadata": {"generation": 3}, "status": found})
+
+
+def test_a_server_that_has_everything_is_current():
+    found = status()
+    assert summary(found) == CURRENT
+    assert not {"Reconciling", "Stalled", "Paused"} & conditions(found).keys()
+
+
+@pytest.mark.parametrize(
+    ("lacking", "reason"),
+    [
+        ({"served": Served(None, "Secret x is missing")}, "CertificateNotReady"),
+        ({"user_problems": ("user bob: Secret bob is missing",)}, "UsersNotReady"),
+        ({"network_policy_applied": False}, "Progressing"),
+        ({"availability": Availability()}, "Unavailable"),
+        ({"exposure": Exposure(waiting_for="the load balancer")}, "WaitingForAddress"),
+        ({"availability": Availability(replicas=2, ready=1)}, "RollingOut"),
+        ({"reloaded": False}, "Reloading"),
+    ],
+)
+def test_whatever_is_lacking_is_the_reason_and_it_is_in_progress(lacking: dict[str, Any], reason: str):
+    found = status(**lacking)
+    assert conditions(found)["Ready"]["reason"] == reason
+    assert summary(found) == IN_PROGRESS
+
+
+def test_what_no_retry_can_mend_is_failed():
+    found = status(verdict=Verdict(Reason.NAME_TAKEN, "Service x exists"))
+    assert summary(found) == FAILED
+    assert conditions(found)["Ready"]["message"] == "Service x exists"
+    assert "Reconciling" not in conditions(found)
+
+
+def test_a_new_generation_is_in_progress_before_anything_is_done():
+    found = in_progress({"generation": 4}, status(), now=LATER)
+    assert found["observedGeneration"] == 4
+    assert kstatus({"metadata": {"generation": 4}, "status": found}) == IN_PROGRESS
+    assert conditions(found)["Available"]["status"] == "True"
+    assert found["address"] == "203.0.113.10"
+
+
+def test_a_change_mends_what_was_stalled():
+    was = stalled({"generation": 3}, Verdict(Reason.INVALID_SPEC, "bad"), {}, now=BEFORE)
+    assert summary(was) == FAILED
+    assert "Stalled" not in conditions(in_progress({"generation": 4}, was, now=LATER))
+
+
+def test_a_condition_keeps_its_time_while_its_status_stands():
+    first = status()
+    assert conditions(status(first, LATER))["Ready"]["lastTransitionTime"] == BEFORE
+    assert conditions(status(first, LATER, reloaded=False))["Ready"]["lastTransitionTime"] == LATER
+
+
+def test_a_paused_change_counts_as_unseen():
+    found = compute(server(), Findings(**GOOD, paused=True), previous={"observedGeneration": 2}, now=BEFORE)
+    assert found["observedGeneration"] == 2
+    assert summary(found) == IN_PROGRESS
+    assert conditions(found)["Paused"]["status"] == "True"
+
+
+def test_a_network_policy_that_is_switched_off_does_not_keep_it_from_ready():
+    made = server(networkPolicy={"enabled": False})
+    found = compute(made, Findings(**(GOOD | {"network_policy_applied": False})), previous={}, now=BEFORE)
+    assert conditions(found)["Ready"]["status"] == "True"
