@@ -1,0 +1,24 @@
+from ftps_operator.transitions import Transition, transitions
+
+
+def status(**conditions: str) -> dict[str, object]:
+    return {
+        "conditions": [
+            {"type": kind, "status": state, "reason": f"{kind}Is{state}", "message": "m"}
+            for kind, state in conditions.items()
+        ]
+    }
+
+
+def test_only_what_changed_is_told():
+    assert transitions(status(Ready="True"), status(Ready="True")) == []
+    assert transitions(status(Ready="False"), status(Ready="True")) == [Transition("Normal", "ReadyIsTrue", "m")]
+    assert transitions(status(Ready="True"), status(Ready="False")) == [Transition("Warning", "ReadyIsFalse", "m")]
+
+
+def test_that_a_new_server_is_not_ready_yet_is_no_news():
+    assert transitions({}, status(Ready="False", Available="False")) == []
+
+
+def test_that_a_new_server_is_stalled_is():
+    assert transitions({}, status(Stalled="True")) == [Transition("Warning", "StalledIsTrue", "m")]
