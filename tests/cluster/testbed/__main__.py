@@ -30,6 +30,9 @@ def main() -> int:
     except TestbedError as error:
         warn(f"testbed: {error}")
         return 1
+    except KeyboardInterrupt:
+        warn("testbed: interrupted; run it again to go on, or `make down` to remove what there is")
+        return 130
 
 
 def _run(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -2,18 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.network import POD_RANGE, SERVICE_RANGE, inside, node_address
 from testbed.paths import Instance
-from testbed.pki import Authority
 from testbed.supervise import Supervisor
+
+if TYPE_CHECKING:
+    from testbed.pki import Authority
 
 SERVER = f"https://{node_address(0)}:6443"
 API_SERVICE = "10.96.0.1"  # the first address of the Service range
 
 
-def write_credentials(instance: Instance) -> Authority:
+def write_credentials(instance: Instance) -> "Authority":
     """Write the certificates and kubeconfigs of the control plane and of the administrator."""
+    # Here, as `down` must do without a package that is installed for `up` only.
+    from testbed.pki import Authority
+
     authority = Authority.create(instance.state / "pki")
     authority.issue(
         "apiserver",

@@ -16,8 +16,9 @@ from testbed.controlplane import (
     write_credentials,
 )
 from testbed.errors import TestbedError
+from testbed.locks import exclusive
 from testbed.node import Node, network_results, remove_data
-from testbed.paths import Instance
+from testbed.paths import CACHE, RUN, Instance
 from testbed.progress import say, step
 from testbed.shell import run
 from testbed.supervise import Supervisor, poll, wait_for
@@ -36,16 +37,21 @@ class Embedded:
 
     def up(self, *, nodes: int = 1) -> None:
         """Start the cluster and wait until its nodes are Ready; nothing is done where it runs already."""
-        if os.geteuid() != 0:
-            raise TestbedError("the embedded cluster needs root: namespaces, mounts and containers are made")
+        _require_root()
         if self.is_up(nodes):
             return
+        with exclusive(RUN, "starting or stopping a cluster"):
+            if not self.is_up(nodes):  # another run may just have started it
+                self._up(nodes)
+
+    def _up(self, nodes: int) -> None:
         if self.remains():
             with step("Removing what an earlier run left"):
-                self.down()
-        packages.ensure()
-        binaries = build.ensure()
-        pause = images.ensure_pause()
+                self._down()
+        with exclusive(CACHE, "building"):
+            packages.ensure()
+            binaries = build.ensure()
+            pause = images.ensure_pause()
         with step(f"Starting a cluster of {nodes} node{'s' if nodes > 1 else ''}", self.instance.logs):
             self._start(binaries, pause, nodes)
         (self.instance.state / "up.json").write_text(json.dumps({"nodes": nodes}))
@@ -121,7 +127,13 @@ class Embedded:
         return True
 
     def down(self) -> None:
-        """Stop and remove everything. Raises TestbedError that says what could not be removed.
+        """Stop and remove everything. Raises TestbedError that says what could not be removed."""
+        _require_root()
+        with exclusive(RUN, "starting or stopping a cluster"):
+            self._down()
+
+    def _down(self) -> None:
+        """Stop and remove everything.
 
         The order: without the kubelet no container is started again; without containers nothing holds a namespace or
         a mount; containerd goes after its shims.
@@ -167,6 +179,11 @@ class Embedded:
             *map(str, (*network_results(self.instance), *mounts.shim_sockets(self.instance))),
             *(str(folder) for folder in (self.instance.state, self.instance.data) if folder.exists()),
         ]
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise TestbedError("the embedded cluster needs root: namespaces, mounts and containers are made")
 
 
 def ensure_client_tools() -> None:

@@ -10,8 +10,9 @@ from typing import Protocol
 from testbed import build, images, network
 from testbed.embedded import ISSUER, Embedded, ensure_client_tools
 from testbed.errors import TestbedError
+from testbed.kubeconfig import write_kubeconfig
+from testbed.locks import exclusive
 from testbed.paths import CACHE, Instance
-from testbed.pki import write_kubeconfig
 from testbed.shell import run
 
 Completed = subprocess.CompletedProcess[str]
@@ -65,10 +66,12 @@ class EmbeddedCluster:
         return network.inside(self._instance, "client", argv)
 
     def image(self, name: str) -> str:
-        built = images.ensure(name)
-        for node in self._embedded.nodes():
-            if built.reference not in node.images():
-                node.import_image(built.archive)
+        # Until it is imported: another run with other sources removes archives that are old.
+        with exclusive(CACHE, "building"):
+            built = images.ensure(name)
+            for node in self._embedded.nodes():
+                if built.reference not in node.images():
+                    node.import_image(built.archive)
         return built.reference
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
@@ -115,19 +118,24 @@ class CurrentCluster:
         return run(["kubectl", *words], stdin=stdin, check=check).stdout
 
     def helm(self, *words: str) -> str:
-        program = shutil.which("helm") or str(build.ensure() / "helm")
-        return run([program, *words]).stdout
+        return run([shutil.which("helm") or self._built_helm(), *words]).stdout
+
+    def _built_helm(self) -> str:
+        with exclusive(CACHE, "building"):
+            return str(build.ensure() / "helm")
 
     def client_argv(self, argv: Sequence[str]) -> list[str]:
         return list(argv)
 
     def image(self, name: str) -> str:
         if name not in self._pushed:
-            self._pushed[name] = images.push(name, self._registry)
+            with exclusive(CACHE, "building"):
+                self._pushed[name] = images.push(name, self._registry)
         return self._pushed[name]
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
-        flags = ("config", "view", "--minify", "--raw", "-o")
+        # --flatten: minikube and others name files, which would leave the field empty.
+        flags = ("config", "view", "--minify", "--flatten", "--raw", "-o")
         server = self.kubectl(*flags, "jsonpath={.clusters[0].cluster.server}")
         encoded = self.kubectl(*flags, "jsonpath={.clusters[0].cluster.certificate-authority-data}")
         ca = run(["base64", "-d"], stdin=encoded).stdout.encode()

@@ -3,14 +3,17 @@
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed import cgroups
 from testbed.controlplane import SERVER, proxy_config
 from testbed.network import NAMESERVER, inside, node_address, pod_range
 from testbed.paths import Instance
-from testbed.pki import Authority
 from testbed.shell import run
 from testbed.supervise import Supervisor, wait_for
+
+if TYPE_CHECKING:
+    from testbed.pki import Authority
 
 PAUSE_IMAGE = "localhost/testbed-pause:1"
 _CONTAINERD = """\
@@ -42,7 +45,7 @@ class Node:
         self.data = instance.data / self.role
         self.socket = self.state / "containerd.sock"
 
-    def write_files(self, authority: Authority) -> None:
+    def write_files(self, authority: "Authority") -> None:
         """Write everything that the node's programs read."""
         for folder in (self.state / "cni", self.data / "kubelet", self.data / "pod-logs"):
             folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ftps-operator"
+RUN = Path("/run/ftps-testbed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Instance:
     @property
     def state(self) -> Path:
         """Sockets, certificates, logs. Short, as a Unix socket's path is limited to 108 bytes."""
-        return Path("/run/ftps-testbed") / self.name
+        return RUN / self.name
 
     @property
     def data(self) -> Path:

@@ -1,9 +1,7 @@
-"""The cluster's certificates and kubeconfigs."""
+"""The cluster's certificates."""
 
-import base64
 import datetime
 import ipaddress
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from testbed.kubeconfig import write_kubeconfig
 
 _LIFETIME = datetime.timedelta(days=30)
 _USAGES = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
@@ -66,25 +66,6 @@ class Authority:
             "client-certificate": str(self.folder / f"{file}.crt"),
             "client-key": str(self.folder / f"{file}.key"),
         }
-
-
-def write_kubeconfig(path: Path, server: str, ca: bytes, *, user: dict[str, str]) -> None:
-    """Write a kubeconfig (JSON is YAML)."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {
-                "name": "testbed",
-                "cluster": {"server": server, "certificate-authority-data": base64.b64encode(ca).decode()},
-            }
-        ],
-        "users": [{"name": "user", "user": user}],
-        "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "user"}}],
-        "current-context": "testbed",
-    }
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(content, indent=1))
 
 
 def _builder(
