@@ -91,7 +91,8 @@ def push(name: str, registry: str) -> str:
     target = f"{registry.rstrip('/')}/{name}:{built.reference.rpartition(':')[2]}"
     with step(f"Pushing {target}", LOG):
         # From the archive: buildah's own storage may have been emptied since.
-        _buildah("push", f"oci-archive:{built.archive}", f"docker://{target}")
+        _buildah("pull", f"oci-archive:{built.archive}")
+        _buildah("push", built.reference, f"docker://{target}")
     return target
 
 
