@@ -57,7 +57,8 @@ def test_nothing_is_sent_after_the_handshake_until_there_is_something_to_say(end
 def test_data_that_came_with_close_notify_is_returned_before_the_end(ends):
     tls, client = ends
     client.sendall(b"all of it")
-    threading.Thread(target=client.unwrap, daemon=True).start()
+    waiting = threading.Thread(target=client.unwrap)
+    waiting.start()
     received = []
 
     def ended():
@@ -72,6 +73,7 @@ def test_data_that_came_with_close_notify_is_returned_before_the_end(ends):
     wait_for(ended, "the end")
     assert b"".join(received) == b"all of it"
     wait_for(lambda: finished(tls.shutdown), "the shutdown")
+    waiting.join()
 
 
 def test_an_end_without_close_notify_is_no_end(ends):
