@@ -3,9 +3,8 @@
 import datetime
 import ftplib
 import ipaddress
-import itertools
 import json
-import os
+import secrets
 import socket
 import ssl
 import time
@@ -28,8 +27,8 @@ DEADLINE = 10.0
 PASSWORD = "correct horse"
 PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
 
-# Below the range that the kernel takes ports of outgoing connections from; apart from other runs at the same time.
-_ports = itertools.count(20000 + os.getpid() % 600 * 20)
+# Below those that the kernel takes for outgoing connections, and Kubernetes for node ports.
+_PORTS = range(12000, 28000)
 
 
 def wait_for(condition: Callable[[], object], what: str = "the condition", seconds: float = DEADLINE) -> None:
@@ -43,9 +42,8 @@ def wait_for(condition: Callable[[], object], what: str = "the condition", secon
 def free_ports(count: int) -> int:
     """The first of so many consecutive ports that nobody has."""
     while True:
-        first = next(_ports)
-        for _ in range(count - 1):
-            next(_ports)
+        # At random: other runs look for ports at the same time.
+        first = secrets.choice(_PORTS)
         with suppress(OSError):
             for port in range(first, first + count):
                 socket.create_server(("0.0.0.0", port)).close()

@@ -64,10 +64,11 @@ class DataTls:
         return len(data)
 
     def shutdown(self) -> bool:
-        """Send close_notify, and all that was held back."""
-        done = self._tls.shutdown()
+        """Send close_notify, and all that was held back. The client's own is not waited for."""
+        if not self._tls.get_shutdown() & SSL.SENT_SHUTDOWN:
+            self._tls.shutdown()
         self._flush()
-        return bool(done)
+        return True
 
     def get_shutdown(self) -> int:
         """SSL.SENT_SHUTDOWN, SSL.RECEIVED_SHUTDOWN."""
