@@ -45,6 +45,7 @@ def test_100_mib_go_up_and_down_unchanged(clients, setup, version):
     received = hashlib.sha256()
     assert client.retrbinary("RETR big", received.update, MIB).startswith("226 ")
     assert received.digest() == hashlib.sha256(content).digest()
+    client.delete("big")  # pytest keeps the folders of several runs
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -101,7 +102,8 @@ def test_an_upload_that_is_cut_off_is_an_error(clients, reset):
 
 def test_a_download_that_is_cut_off_is_an_error(clients, setup):
     client = clients.login()
-    (setup.storage / "alice/big").write_bytes(bytes(64 * MIB))
+    with (setup.storage / "alice/big").open("wb") as big:
+        big.truncate(64 * MIB)
     with secured(clients, client):
         assert client.sendcmd("RETR big").startswith("1")
     with pytest.raises(ftplib.error_temp, match="426 "):
