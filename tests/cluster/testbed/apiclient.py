@@ -44,12 +44,13 @@ class Client:
         finally:
             connection.close()
 
-    def watch(self, path: str) -> Iterator[tuple[str, Object]]:
-        """List, then yield every change until the server ends the watch."""
+    def list(self, path: str) -> tuple[list[Object], str]:
+        """What there is, and the version to watch from."""
         listed = self.request("GET", path)
-        for item in listed["items"]:
-            yield "ADDED", item
-        version = listed["metadata"]["resourceVersion"]
+        return listed["items"], listed["metadata"]["resourceVersion"]
+
+    def watch(self, path: str, version: str) -> Iterator[tuple[str, Object]]:
+        """Yield every change since a version until the server ends the watch."""
         connection = self._connect(None)
         try:
             connection.request("GET", f"{path}?watch=1&resourceVersion={version}&timeoutSeconds=300")

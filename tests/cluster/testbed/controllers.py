@@ -4,23 +4,41 @@ Run as a process of its own inside the control plane's namespace: `python -m tes
 """
 
 import ipaddress
+import os
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from testbed.apiclient import ApiError, Client, Object
 from testbed.network import LOAD_BALANCER_RANGE
 from testbed.paths import Instance
 
 FIRST_ADDRESS = 10
+RETRY_SECONDS = 0.2
+CONFLICT = 409
 STORAGE_CLASS = "standard"
 PROVISIONER = "testbed.ftps-operator.io/folder"
+LOAD_BALANCER_CLASSES = (None, "testbed.ftps-operator.io/lb")
 HOSTNAME_ANNOTATION = "testbed.ftps-operator.io/hostname"
 """On a Service: publish this host name in place of an address, as some clouds do."""
+
+
+class Controller(Protocol):
+    """What follows one kind of object."""
+
+    path: str
+    """Where the API server lists it."""
+
+    def listed(self, items: list[Object]) -> None:
+        """All that there is, before each is handled."""
+
+    def handle(self, event: str, item: Object, /) -> None:
+        """React to one change."""
 
 
 def free_address(taken: Iterable[str]) -> str:
@@ -31,7 +49,7 @@ def free_address(taken: Iterable[str]) -> str:
 
 
 class LoadBalancers:
-    """Gives every Service of type LoadBalancer without a class an address of the pool, and takes it back."""
+    """Gives a Service of type LoadBalancer, of no class or ours, an address of the pool, and takes it back."""
 
     path = "/api/v1/services"
 
@@ -39,22 +57,31 @@ class LoadBalancers:
         self._client = client
         self._addresses: dict[str, str] = {}
 
+    def listed(self, services: list[Object]) -> None:
+        """Know who has which address before any is given: a watch that ended may have missed a deletion."""
+        self._addresses = {
+            service["metadata"]["uid"]: entry["ip"]
+            for service in services
+            if _is_ours(service)
+            for entry in _ingress(service)
+            if "ip" in entry
+        }
+
     def handle(self, event: str, service: Object) -> None:
         """React to one change of a Service."""
-        meta, spec = service["metadata"], service["spec"]
-        wanted = spec.get("type") == "LoadBalancer" and not spec.get("loadBalancerClass")
-        ingress: list[Object] = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-        if event == "DELETED" or not wanted:
+        meta = service["metadata"]
+        ingress = _ingress(service)
+        if event == "DELETED" or not _is_ours(service):
             self._addresses.pop(meta["uid"], None)
-            if event != "DELETED" and ingress:
+            # What another class's controller has published is not ours to take back.
+            if event != "DELETED" and ingress and _class_is_ours(service):
                 self._publish(meta, [])
             return
         hostname = meta.get("annotations", {}).get(HOSTNAME_ANNOTATION)
         if hostname:
             published = [{"hostname": hostname}]
         else:
-            assigned = self._addresses.get(meta["uid"]) or next((entry.get("ip") for entry in ingress), None)
-            address = assigned or free_address(self._addresses.values())
+            address = self._addresses.get(meta["uid"]) or free_address(self._addresses.values())
             self._addresses[meta["uid"]] = address
             published = [{"ip": address, "ipMode": "VIP"}]
         if ingress != published:
@@ -63,6 +90,18 @@ class LoadBalancers:
     def _publish(self, meta: Object, ingress: list[dict[str, str]]) -> None:
         path = f"/api/v1/namespaces/{meta['namespace']}/services/{meta['name']}/status"
         self._client.request("PATCH", path, {"status": {"loadBalancer": {"ingress": ingress or None}}})
+
+
+def _is_ours(service: Object) -> bool:
+    return service["spec"].get("type") == "LoadBalancer" and _class_is_ours(service)
+
+
+def _class_is_ours(service: Object) -> bool:
+    return service["spec"].get("loadBalancerClass") in LOAD_BALANCER_CLASSES
+
+
+def _ingress(service: Object) -> list[Object]:
+    return service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
 
 
 class Claims:
@@ -76,6 +115,9 @@ class Claims:
     def __init__(self, client: Client, folder: Path) -> None:
         self._client = client
         self._folder = folder
+
+    def listed(self, items: list[Object]) -> None:
+        """Nothing is remembered between changes."""
 
     def handle(self, event: str, claim: Object) -> None:
         """React to one change of a claim."""
@@ -105,7 +147,11 @@ class Claims:
                 },
             },
         }
-        self._client.request("POST", "/api/v1/persistentvolumes", volume)
+        try:
+            self._client.request("POST", "/api/v1/persistentvolumes", volume)
+        except ApiError as error:
+            if error.status != CONFLICT:  # the claim has changed before it was bound: the volume is there already
+                raise
 
 
 class Volumes:
@@ -117,6 +163,9 @@ class Volumes:
         self._client = client
         self._folder = folder
 
+    def listed(self, items: list[Object]) -> None:
+        """Nothing is remembered between changes."""
+
     def handle(self, event: str, volume: Object) -> None:
         """React to one change of a volume."""
         ours = volume["spec"].get("storageClassName") == STORAGE_CLASS
@@ -127,17 +176,23 @@ class Volumes:
         self._client.request("DELETE", f"/api/v1/persistentvolumes/{name}")
 
 
-def follow(client: Client, path: str, handle: Callable[[str, Object], None]) -> None:
+def follow(client: Client, controller: Controller) -> None:
     """Watch for ever. What the API server refuses is tried again with the next listing."""
+    path = controller.path
     while True:
         try:
-            for event, item in client.watch(path):
+            items, version = client.list(path)
+            controller.listed(items)
+            for item in items:
+                controller.handle("ADDED", item)
+            for event, item in client.watch(path, version):
                 if event == "ERROR":
                     break
-                handle(event, item)
-        except (ApiError, OSError, ValueError) as error:
-            print(f"{path}: {error}", flush=True)
-            time.sleep(0.2)
+                controller.handle(event, item)
+        # HTTPException: the API server was killed in the middle of an answer.
+        except (ApiError, OSError, ValueError, HTTPException) as error:
+            print(f"{path}: {error!r}", flush=True)
+            time.sleep(RETRY_SECONDS)
 
 
 def main() -> None:
@@ -145,14 +200,13 @@ def main() -> None:
     instance = Instance(sys.argv[1])
     client = Client(instance)
     folder = instance.data / "volumes"
-    controllers: list[Any] = [LoadBalancers(client), Claims(client, folder), Volumes(client, folder)]
-    threads = [
-        threading.Thread(target=follow, args=(client, each.path, each.handle), daemon=True) for each in controllers
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    controllers: list[Controller] = [LoadBalancers(client), Claims(client, folder), Volumes(client, folder)]
+    with ThreadPoolExecutor(len(controllers)) as threads:
+        running = [threads.submit(follow, client, each) for each in controllers]
+        # They never end, except by a mistake: then the process must end, too, so that it is seen.
+        failed = next(as_completed(running)).exception()
+        print(f"a controller has failed: {failed!r}", flush=True)
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ PROJECT = {
     "ftps-operator": ("operator/Dockerfile", ("operator/src", "server-image/src/ftps_server/config.py")),
     "ftps-server": ("server-image/Dockerfile", ("server-image/src",)),
 }
+KEPT_ARCHIVES = 3
 _BUILDAH = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "overlay"}
 
 
@@ -62,9 +63,10 @@ def ensure(name: str) -> Built:
     with step(f"Building the image {name}", LOG):
         _build_project(name, base, built.reference)
         _save(built.reference, built.archive)
-    for old in CACHE.glob(f"image-{name}-*.tar"):
-        if old != built.archive:
-            old.unlink()
+    # Some, as several checkouts may share the cache.
+    archives = sorted(CACHE.glob(f"image-{name}-*.tar"), key=lambda path: path.stat().st_mtime)
+    for old in archives[:-KEPT_ARCHIVES]:
+        old.unlink()
     return built
 
 

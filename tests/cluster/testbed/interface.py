@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,8 @@ class CurrentCluster:
         self.ca_file = CACHE / "current-issuer-ca.crt"
         if "ISSUER" not in os.environ:
             self._make_issuer()
+        elif authority := os.environ.get("ISSUER_CA_FILE") or ssl.get_default_verify_paths().cafile:
+            self.ca_file = Path(authority)  # unnamed: an issuer that this machine trusts, like a public one
 
     def _make_issuer(self) -> None:
         documents = Path(__file__).with_name("objects.yaml").read_text().split("\n---\n")
