@@ -1,6 +1,7 @@
 """The one module that knows the Kubernetes client: plain dictionaries in and out, failures by what to do about them."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode
@@ -10,7 +11,16 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from ftps_operator.constants import FIELD_MANAGER, STATUS_FIELD_MANAGER
-from ftps_operator.errors import ConflictError, ForbiddenError, InvalidError, KindNotServedError, TransientError
+from ftps_operator.errors import (
+    ApiError,
+    Cause,
+    ConflictError,
+    DeniedError,
+    ForbiddenError,
+    InvalidError,
+    KindNotServedError,
+    TransientError,
+)
 from ftps_operator.kinds import Kind, of
 from ftps_operator.naming import Manifest
 
@@ -21,12 +31,18 @@ _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 
+# What the authorizer says, unlike the admission plugins, which answer 403 too.
+_LACKS_PERMISSION = re.compile(r'User ".*" cannot ')
+# kubernetes/kubernetes#118877, #139253: a manifest that does not fit the schema is answered 500.
+_UNFIT = "failed to create typed patch object"
+
 
 class ApiClient(Protocol):
     """What the operator asks of the API server.
 
     Every method raises TransientError when the server cannot be reached or is overloaded, ForbiddenError when a
-    permission is missing, KindNotServedError when a CRD is.
+    permission is missing, KindNotServedError when a CRD is. What writes raises InvalidError when the server refuses
+    the manifest, and ConflictError when the object, or its namespace, has gone or changed meanwhile.
     """
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
@@ -36,7 +52,7 @@ class ApiClient(Protocol):
         """Read all objects of a namespace, or of the cluster."""
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply. Raises InvalidError, ConflictError."""
+        """Server-side apply: the fields in the manifest become ours, all others stay as they are."""
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status alone."""
@@ -89,7 +105,7 @@ class KubernetesApi:
         while True:
             page = await self._request("GET", _path(kind, namespace), query=query)
             # The items of a list do not say what they are.
-            items += [{"apiVersion": kind.api_version, "kind": kind.kind} | item for item in page["items"]]
+            items += [{"apiVersion": kind.api_version, "kind": kind.kind} | item for item in page["items"] or ()]
             following = page["metadata"].get("continue")
             if not following:
                 return items
@@ -119,16 +135,16 @@ class KubernetesApi:
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._request("DELETE", _path(kind, namespace, name), body=body)
-        except (_NotFoundError, ConflictError):
+        except ConflictError:  # gone, or gone and made anew
             return
 
     async def create(self, manifest: Manifest) -> Manifest:
         path = _path(of(manifest), manifest["metadata"]["namespace"])
-        return await self._request("POST", path, body=manifest)
+        return await self._request("POST", path, query={"fieldManager": FIELD_MANAGER}, body=manifest)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         path = _path(of(manifest), manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-        return await self._request("PUT", path, body=manifest)
+        return await self._request("PUT", path, query={"fieldManager": FIELD_MANAGER}, body=manifest)
 
     async def _request(
         self,
@@ -139,26 +155,28 @@ class KubernetesApi:
         body: Manifest | None = None,
         content_type: str = _JSON,
     ) -> Manifest:
-        headers = {"Accept": _JSON, "Content-Type": content_type}
+        headers = {"Accept": _JSON, "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
         url = f"{self._host}{path}?{urlencode(query)}" if query else f"{self._host}{path}"
+        request = f"{method} {path}"
         try:
             await self._connection.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             response = await self._connection.call_api(
                 method, url, header_params=headers, body=body, _request_timeout=TIMEOUT_SECONDS
             )
             text = await response.read()
-        except ApiException as error:
-            raise _failure(error.status, error.body, f"{method} {path}") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TransientError(f"{method} {path}: {type(error).__name__}: {error}") from error
+        except (ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TransientError(f"{request}: {type(error).__name__}: {error}") from error
         if response.status >= 400:
-            raise _failure(response.status, text, f"{method} {path}")
-        answer: Manifest = json.loads(text)
+            raise _failure(response.status, text, request, retry_after=response.headers.get("Retry-After"))
+        try:
+            answer: Manifest = json.loads(text)
+        except ValueError as error:
+            raise TransientError(f"{request}: the answer is no JSON") from error
         return answer
 
 
-class _NotFoundError(Exception):
-    pass
+class _NotFoundError(ConflictError):
+    """There is no such object: None to a reader, a conflict to a writer, who had seen it."""
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = "") -> str:
@@ -169,27 +187,47 @@ def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = 
     return "/".join(filter(None, [*parts, kind.plural, name, subresource]))
 
 
-def _failure(status: int, body: bytes | str | None, request: str) -> Exception:
+def _failure(status: int, body: bytes, request: str, *, retry_after: str | None = None) -> ApiError:
     answer = _status_object(body)
-    message = answer.get("message") or (body.decode(errors="replace") if isinstance(body, bytes) else body) or ""
+    message = f"{request}: {answer.get('message') or body.decode(errors='replace').strip()}"
+    details = answer.get("details") or {}
     match status:
         case 404:
             # An unknown kind is answered in plain text, or by a Status that names no object.
-            named = (answer.get("details") or {}).get("name")
-            return _NotFoundError(message) if named else KindNotServedError(f"{request}: {message}")
+            return _NotFoundError(message) if details.get("name") else KindNotServedError(message)
         case 409:
-            return ConflictError(f"{request}: {message}")
+            return ConflictError(message)
         case 403:
-            return ForbiddenError(f"{request}: {message}")
-        case 400 | 422:
-            return InvalidError(message)
+            return _refusal(message, details)
+        case 401 | 408 | 410 | 429:
+            return TransientError(message, retry_after=_seconds(retry_after))
+        case _ if status < 500 or _UNFIT in message:
+            return _invalid(InvalidError, answer.get("message") or message, details)
         case _:
-            return TransientError(f"{request}: {status}: {message}")
+            return TransientError(f"{message} ({status})", retry_after=_seconds(retry_after))
 
 
-def _status_object(body: bytes | str | None) -> dict[str, Any]:
+def _refusal(message: str, details: Mapping[str, Any]) -> ApiError:
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes") or ()):
+        return ConflictError(message)  # the object's owner is about to go as well
+    if _LACKS_PERMISSION.search(message):
+        return ForbiddenError(message)
+    return _invalid(DeniedError, message.partition(": ")[2], details)
+
+
+def _invalid(error: type[InvalidError], message: str, details: Mapping[str, Any]) -> InvalidError:
+    causes = (Cause(each.get("field", ""), each.get("message", "")) for each in details.get("causes") or ())
+    return error(message, causes=tuple(causes))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The API server gives seconds; a date, which HTTP allows too, counts as nothing said."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None
+
+
+def _status_object(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body or "{}")
+        answer = json.loads(body or b"{}")
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from ftps_operator.api import ApiClient
 from ftps_operator.constants import FIELD_MANAGER
-from ftps_operator.errors import ForbiddenError, InvalidError, TransientError
+from ftps_operator.errors import ApiError
 from ftps_operator.naming import Manifest
 from ftps_operator.transitions import Transition
 
-NOTE_LIMIT = 1024  # of events.k8s.io/v1
+NOTE_BYTES = 1024  # the limit of events.k8s.io/v1
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +45,19 @@ class EventRecorder:
             },
             "type": transition.type,
             "reason": transition.reason,
-            "note": transition.message[:NOTE_LIMIT],
+            "note": _shortened(transition.message),
             "action": "Reconcile",
             "reportingController": FIELD_MANAGER,
             "reportingInstance": self._instance,
         }
         try:
             await self._api.create(event)
-        except (TransientError, InvalidError, ForbiddenError) as error:
+        except ApiError as error:
             logger.warning("an Event could not be written: %s", error)
+
+
+def _shortened(text: str) -> str:
+    whole = text.encode()
+    if len(whole) <= NOTE_BYTES:
+        return text
+    return whole[: NOTE_BYTES - len("…".encode())].decode(errors="ignore") + "…"

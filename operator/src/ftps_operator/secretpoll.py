@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
-from ftps_operator.errors import ForbiddenError, TransientError
+from ftps_operator.errors import ApiError
 
 K = TypeVar("K", bound=Hashable)
 
@@ -61,7 +61,7 @@ class SecretPoll(Generic[K]):
             await self._sleep(1 / MAX_PER_SECOND)
             try:
                 version = await self._get_version(secret)
-            except (TransientError, ForbiddenError) as error:
+            except ApiError as error:
                 logger.debug("cannot look at a Secret: %s", error)
                 continue
             watched = self._known.get(key)

@@ -6,11 +6,12 @@ As client-go's workqueue: https://pkg.go.dev/k8s.io/client-go/util/workqueue
 import asyncio
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
-from ftps_operator.errors import ConflictError, TransientError
+from ftps_operator.errors import ApiError, ConflictError, TransientError
 
 K = TypeVar("K", bound=Hashable)
 
@@ -35,12 +36,14 @@ class WorkQueue(Generic[K]):
         *,
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,
         jitter: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_later = call_later
         self._jitter = jitter
+        self._monotonic = monotonic
         self._waiting: deque[K] = deque()
         self._dirty: set[K] = set()
-        self._processing: set[K] = set()
+        self._processing: dict[K, float] = {}
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._available = asyncio.Event()
@@ -68,12 +71,13 @@ class WorkQueue(Generic[K]):
         self._timers.pop(key, None)
         self.add(key)
 
-    def retry(self, key: K) -> None:
+    def retry(self, key: K, *, at_least: float = 0.0) -> None:
         """Add a key that failed: later with each failure, and not all of them at the same moment."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 32), LAST_RETRY_SECONDS)
-        self.add_after(key, delay * (0.75 + self._jitter() / 2))
+        spread = delay * (0.75 + self._jitter() / 2)
+        self.add_after(key, max(spread, min(at_least, LAST_RETRY_SECONDS)))
 
     def forget(self, key: K) -> None:
         """Count the failures of a key from zero again."""
@@ -86,15 +90,19 @@ class WorkQueue(Generic[K]):
             await self._available.wait()
         key = self._waiting.popleft()
         self._dirty.discard(key)
-        self._processing.add(key)
+        self._processing[key] = self._monotonic()
         return key
 
     def done(self, key: K) -> None:
         """Give a key back. Was it added meanwhile, it waits again."""
-        self._processing.discard(key)
+        del self._processing[key]
         if key in self._dirty:
             self._waiting.append(key)
             self._available.set()
+
+    def longest(self) -> float:
+        """For how many seconds the key that takes the longest is being worked on."""
+        return self._monotonic() - min(self._processing.values()) if self._processing else 0.0
 
     def close(self) -> None:
         """Drop what comes later."""
@@ -114,6 +122,9 @@ async def work(queue: WorkQueue[K], process: Callable[[K], Awaitable[float | Non
             queue.retry(key)
         except TransientError as error:
             logger.warning("will try again: %s", error, extra={"key": key})
+            queue.retry(key, at_least=error.retry_after or 0.0)
+        except ApiError as error:
+            logger.error("cannot go on: %s: %s", type(error).__name__, error, extra={"key": key})  # noqa: TRY400
             queue.retry(key)
         except Exception:
             logger.exception("reconcile failed", extra={"key": key})

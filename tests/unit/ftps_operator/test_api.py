@@ -1,112 +1,257 @@
-"""How the API server's answers are told apart. Its behaviour is tested on a real one."""
+"""What the real API server answers is tested on the cluster; here are the faults that it does not make on demand."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 from kubernetes.aio import client
 
+from ftps_operator import api
 from ftps_operator.api import KubernetesApi
-from ftps_operator.errors import ConflictError, ForbiddenError, InvalidError, KindNotServedError, TransientError
-from ftps_operator.kinds import CERTIFICATE, POD, SERVICE
+from ftps_operator.errors import (
+    ApiError,
+    Cause,
+    ConflictError,
+    DeniedError,
+    ForbiddenError,
+    InvalidError,
+    KindNotServedError,
+    TransientError,
+)
+from ftps_operator.kinds import CONFIG_MAP, FTPS_SERVER, POD
 
-Answer = Callable[[web.Request], web.Response]
+MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "team", "name": "config"}}
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def status(code: int, **fields: Any) -> web.Response:
-    return web.json_response({"kind": "Status", "message": "said so"} | fields, status=code)
+def ask(answer: Answer, question: Callable[[KubernetesApi], Awaitable[Any]]) -> Any:
+    """Put a question to a server that answers like this."""
 
-
-def ask(answer: Answer, question: Callable[[KubernetesApi], Coroutine[Any, Any, Any]]) -> Any:
-    """Put one question to a server that gives one answer."""
-
-    async def main() -> Any:
-        async def handle(request: web.Request) -> web.Response:
-            return answer(request)
-
+    async def run() -> Any:
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(application)
+        application.router.add_route("*", "/{path:.*}", answer)
+        runner = web.AppRunner(application, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port = runner.addresses[0][1]
-        api = KubernetesApi(client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{port}")))
+        configuration = client.Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")
+        kubernetes = KubernetesApi(client.ApiClient(configuration))
         try:
-            return await question(api)
+            return await question(kubernetes)
         finally:
-            await api.close()
+            await kubernetes.close()
             await runner.cleanup()
 
-    return asyncio.run(main())
+    return asyncio.run(run())
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (400, InvalidError),
-        (403, ForbiddenError),
-        (409, ConflictError),
-        (422, InvalidError),
-        (429, TransientError),
-        (500, TransientError),
-        (503, TransientError),
-    ],
-)
-def test_each_refusal_is_an_error_of_its_kind(code: int, error: type[Exception]):
-    with pytest.raises(error, match="said so"):
-        ask(lambda _: status(code), lambda api: api.get(SERVICE, "files", "x"))
+def answering(status: int, body: dict[str, Any] | str = "", **headers: str) -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        text = body if isinstance(body, str) else json.dumps(body)
+        return web.Response(status=status, text=text, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    return answer
 
 
-def test_an_object_that_is_not_there_is_none():
-    missing = lambda _: status(404, details={"name": "x"})  # noqa: E731
-    assert ask(missing, lambda api: api.get(SERVICE, "files", "x")) is None
+def failure(status: int, message: str = "", **details: Any) -> Answer:
+    return answering(status, {"kind": "Status", "message": message, "details": details, "code": status})
 
 
-def test_a_kind_that_is_not_there_is_told_apart():
+def get(kubernetes: KubernetesApi) -> Awaitable[Any]:
+    return kubernetes.get(CONFIG_MAP, "team", "config")
+
+
+def apply(kubernetes: KubernetesApi) -> Awaitable[Any]:
+    return kubernetes.apply(MANIFEST)
+
+
+@pytest.mark.parametrize("status", [401, 408, 410, 429, 500, 502, 503, 504])
+def test_a_server_in_trouble_is_asked_again_later(status: int):
+    with pytest.raises(TransientError) as caught:
+        ask(answering(status, "trouble"), get)
+    assert not isinstance(caught.value, ConflictError)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_it_is_remembered_when_the_server_wants_to_be_asked_again(status: int):
+    with pytest.raises(TransientError) as caught:
+        ask(answering(status, Retry_After="7"), get)
+    assert caught.value.retry_after == 7.0
+
+
+def test_a_date_to_ask_again_is_passed_over():
+    with pytest.raises(TransientError) as caught:
+        ask(answering(503, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"), get)
+    assert caught.value.retry_after is None
+
+
+def test_a_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(api, "TIMEOUT_SECONDS", 0.05)
+
+    async def hang(_: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(TransientError, match="GET /api/v1/namespaces/team/configmaps/config: TimeoutError"):
+        ask(hang, get)
+
+
+def test_an_answer_that_breaks_off_is_no_answer():
+    async def break_off(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b'{"metadata":')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    with pytest.raises(TransientError):
+        ask(break_off, get)
+
+
+def test_an_answer_that_is_no_json_is_no_answer():
+    with pytest.raises(TransientError, match="the answer is no JSON"):
+        ask(answering(200, "<html>a proxy says hello</html>"), get)
+
+
+def test_an_unreachable_server_may_come_back():
+    async def run() -> None:
+        kubernetes = KubernetesApi(client.ApiClient(client.Configuration(host="http://127.0.0.1:1")))
+        try:
+            await get(kubernetes)
+        finally:
+            await kubernetes.close()
+
+    with pytest.raises(TransientError):
+        asyncio.run(run())
+
+
+def test_what_is_not_there_reads_as_none():
+    assert ask(failure(404, 'configmaps "config" not found', name="config"), get) is None
+
+
+@pytest.mark.parametrize("answer", [answering(404, "404 page not found"), failure(404, "could not find the resource")])
+def test_an_unknown_kind_is_told_from_a_missing_object(answer: Answer):
     with pytest.raises(KindNotServedError):
-        ask(
-            lambda _: web.Response(text="404 page not found\n", status=404),
-            lambda api: api.get(CERTIFICATE, "files", "x"),
+        ask(answer, get)
+
+
+def test_writing_to_what_has_gone_is_a_conflict():
+    with pytest.raises(ConflictError):
+        ask(failure(404, 'namespaces "team" not found', name="team"), apply)
+
+
+def test_a_namespace_that_is_going_is_no_missing_permission():
+    causes = [{"reason": "NamespaceTerminating", "message": "being terminated"}]
+    with pytest.raises(ConflictError):
+        ask(failure(403, "forbidden: unable to create new content", name="config", causes=causes), apply)
+
+
+def test_a_missing_permission_is_the_operators_own_trouble():
+    said = 'configmaps "config" is forbidden: User "system:serviceaccount:a:b" cannot patch resource "configmaps"'
+    with pytest.raises(ForbiddenError, match="cannot patch"):
+        ask(failure(403, said, name="config"), apply)
+
+
+def test_a_quota_or_a_webhook_is_the_users_trouble():
+    with pytest.raises(DeniedError, match="^configmaps .config. is forbidden: exceeded quota: small$"):
+        ask(failure(403, 'configmaps "config" is forbidden: exceeded quota: small', name="config"), apply)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refused_manifest_comes_with_its_reasons(status: int):
+    causes = [{"field": "spec.ports[0].port", "message": "must be from 1 to 65535"}]
+    with pytest.raises(InvalidError, match="^Service is invalid$") as caught:
+        ask(failure(status, "Service is invalid", causes=causes), apply)
+    assert caught.value.causes == (Cause("spec.ports[0].port", "must be from 1 to 65535"),)
+
+
+def test_a_manifest_that_does_not_fit_the_schema_is_refused_whatever_the_status_says():
+    said = "failed to create typed patch object (team/config; /v1, Kind=ConfigMap): .dat: field not declared in schema"
+    with pytest.raises(InvalidError, match="field not declared"):
+        ask(failure(500, said), apply)
+
+
+def test_somebody_elses_change_in_between_is_a_conflict():
+    with pytest.raises(ConflictError):
+        ask(failure(409, "the object has been modified"), lambda kubernetes: kubernetes.replace(MANIFEST))
+
+
+def test_what_is_gone_or_made_anew_need_not_be_deleted():
+    for status, details in ((404, {"name": "config"}), (409, {"name": "config"})):
+        assert (
+            ask(failure(status, "no", **details), lambda it: it.delete(CONFIG_MAP, "team", "config", uid="u")) is None
         )
 
 
-def test_a_server_that_hangs_up_is_transient():
-    def hang_up(request: web.Request) -> web.Response:
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
+def test_a_long_list_is_read_to_its_end():
+    seen: list[dict[str, str]] = []
 
-    with pytest.raises(TransientError):
-        ask(hang_up, lambda api: api.get(SERVICE, "files", "x"))
+    async def pages(request: web.Request) -> web.Response:
+        seen.append(dict(request.query))
+        if "continue" in request.query:
+            return web.json_response({"metadata": {}, "items": [{"metadata": {"name": "b"}}]})
+        return web.json_response({"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]})
 
-
-def test_a_long_list_is_read_page_by_page():
-    def pages(request: web.Request) -> web.Response:
-        assert request.path == "/api/v1/namespaces/files/pods"
-        assert request.query["labelSelector"] == "a=b"
-        if "continue" not in request.query:
-            return web.json_response({"metadata": {"continue": "more"}, "items": [{"n": 1}]})
-        return web.json_response({"metadata": {}, "items": [{"n": 2}]})
-
-    found = ask(pages, lambda api: api.list(POD, "files", label_selector="a=b"))
-    assert [(item["kind"], item["n"]) for item in found] == [("Pod", 1), ("Pod", 2)]
+    found = ask(pages, lambda kubernetes: kubernetes.list(POD, "team", label_selector="a=b"))
+    assert [item["metadata"]["name"] for item in found] == ["a", "b"]
+    assert {(item["apiVersion"], item["kind"]) for item in found} == {("v1", "Pod")}
+    assert [query.get("continue") for query in seen] == [None, "more"]
+    assert {query["labelSelector"] for query in seen} == {"a=b"}
 
 
-def test_apply_is_a_server_side_apply_that_wins():
-    def check(request: web.Request) -> web.Response:
-        assert request.method == "PATCH"
+def test_an_empty_list_may_be_null():
+    assert ask(answering(200, {"metadata": {}, "items": None}), lambda it: it.list(FTPS_SERVER, None)) == []
+
+
+def test_apply_is_a_server_side_apply_that_wins_and_passes_over_no_unknown_field():
+    async def check(request: web.Request) -> web.Response:
         assert request.content_type == "application/apply-patch+yaml"
         assert dict(request.query) == {"fieldManager": "ftps-operator", "force": "true", "fieldValidation": "Strict"}
-        return web.json_response({"ok": True})
+        return web.json_response(await request.json())
 
-    manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x", "namespace": "files"}}
-    assert ask(check, lambda api: api.apply(manifest)) == {"ok": True}
+    assert ask(check, apply) == MANIFEST
 
 
-def test_annotating_or_deleting_what_is_gone_is_done():
-    gone = lambda _: status(404, details={"name": "x"})  # noqa: E731
-    assert ask(gone, lambda api: api.annotate(POD, "files", "x", {"a": "b"})) is None
-    assert ask(gone, lambda api: api.delete(POD, "files", "x", uid="u")) is None
+def test_annotating_what_is_gone_is_done():
+    gone = failure(404, "not found", name="config")
+    assert ask(gone, lambda kubernetes: kubernetes.annotate(CONFIG_MAP, "team", "config", {"a": "b"})) is None
+
+
+def test_each_request_says_who_asks_and_which_fields_are_ours():
+    seen: list[web.Request] = []
+
+    async def note(request: web.Request) -> web.Response:
+        seen.append(request)
+        return web.json_response(MANIFEST)
+
+    async def all_of_them(kubernetes: KubernetesApi) -> None:
+        await kubernetes.get(CONFIG_MAP, "team", "config")
+        await kubernetes.apply(MANIFEST)
+        await kubernetes.apply_status(MANIFEST)
+        await kubernetes.annotate(CONFIG_MAP, "team", "config", {"a": "b"})
+        await kubernetes.create(MANIFEST)
+        await kubernetes.replace(MANIFEST)
+
+    ask(note, all_of_them)
+    path = "/api/v1/namespaces/team/configmaps"
+    assert [(request.method, request.path, request.query.get("fieldManager")) for request in seen] == [
+        ("GET", f"{path}/config", None),
+        ("PATCH", f"{path}/config", "ftps-operator"),
+        ("PATCH", f"{path}/config/status", "ftps-operator-status"),
+        ("PATCH", f"{path}/config", "ftps-operator"),
+        ("POST", path, "ftps-operator"),
+        ("PUT", f"{path}/config", "ftps-operator"),
+    ]
+    assert {request.headers["User-Agent"] for request in seen} == {"ftps-operator"}
+
+
+def test_no_body_is_told_in_an_error():
+    secret = MANIFEST | {"data": {"password": "hunter2"}}
+    with pytest.raises(ApiError) as caught:
+        ask(failure(500, "trouble"), lambda kubernetes: kubernetes.apply(secret))
+    assert "hunter2" not in str(caught.value)

@@ -1,96 +1,155 @@
 import asyncio
-from collections.abc import Awaitable
 
 import pytest
 
-from ftps_operator.errors import TransientError
-from ftps_operator.secretpoll import MAX_PER_SECOND, SecretName, SecretPoll
+from ftps_operator.errors import ForbiddenError, KindNotServedError, TransientError
+from ftps_operator.secretpoll import SecretName, SecretPoll
+
+PASSWORD, TLS = ("team", "password"), ("team", "tls")
 
 
-class Stop(Exception):  # noqa: N818 - it is no error
-    """Ends the endless round."""
+class Bench:
+    """Secrets, their versions, and a clock that moves only while somebody sleeps."""
 
-
-class World:
-    """Secrets and a clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.versions: dict[SecretName, str | None] = {}
-        self.failing: set[SecretName] = set()
-        self.changes: list[str] = []
-        self.asked: list[SecretName] = []
-        self.rounds = 0
-        self.slept = 0.0
+    def __init__(self, versions: dict[SecretName, str | Exception | None], *, seconds: float) -> None:
+        self.versions = versions
+        self.changed: list[str] = []
+        self.asked: list[tuple[float, SecretName]] = []
+        self.now = 0.0
+        self._end = seconds
         self.poll: SecretPoll[str] = SecretPoll(
-            get_version=self.version, on_change=self.changes.append, sleep=self.sleep
+            get_version=self._get_version, on_change=self.changed.append, sleep=self._sleep
         )
 
-    async def version(self, name: SecretName) -> str | None:
-        self.asked.append(name)
-        if name in self.failing:
-            raise TransientError("no answer")
-        return self.versions.get(name)
+    async def _get_version(self, name: SecretName) -> str | None:
+        self.asked.append((self.now, name))
+        found = self.versions.get(name)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        self.slept += seconds
-        if seconds > 1 / MAX_PER_SECOND:  # the pause at the end of a round
-            self.rounds -= 1
-            if self.rounds <= 0:
-                raise Stop
-        return asyncio.sleep(0)
+    async def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now > self._end:
+            raise asyncio.CancelledError
+        await asyncio.sleep(0)
 
-    def run(self, rounds: int) -> None:
-        self.rounds = rounds
-        with pytest.raises(Stop):
+    def more(self, seconds: float) -> None:
+        self._end = self.now + seconds
+
+    def run(self) -> None:
+        with pytest.raises(asyncio.CancelledError):
             asyncio.run(self.poll.run())
 
 
-A, B = ("files", "a"), ("files", "b")
+def test_a_changed_secret_is_noticed_within_a_round():
+    bench = Bench({PASSWORD: "2", TLS: "1"}, seconds=2.0)
+    bench.poll.watch("server", {PASSWORD: "1", TLS: "1"})
+    bench.run()
+    assert bench.changed == ["server"]
 
 
-def test_an_unchanged_secret_is_no_news():
-    world = World()
-    world.versions = {A: "1"}
-    world.poll.watch("server", {A: "1", B: None})
-    world.run(3)
-    assert world.changes == []
-    assert world.asked == [A, B] * 3
+@pytest.mark.parametrize(("known", "found"), [(None, "1"), ("1", None)])
+def test_so_is_one_that_comes_or_goes(known: str | None, found: str | None):
+    bench = Bench({PASSWORD: found}, seconds=2.0)
+    bench.poll.watch("server", {PASSWORD: known})
+    bench.run()
+    assert bench.changed == ["server"]
 
 
-@pytest.mark.parametrize("now", ["2", None])
-def test_a_changed_or_vanished_secret_is_told_once_until_it_is_watched_again(now: str | None):
-    world = World()
-    world.versions = {A: now}
-    world.poll.watch("server", {A: "1"})
-    world.run(3)
-    assert world.changes == ["server"]
-    world.poll.watch("server", {A: now})
-    world.run(2)
-    assert world.changes == ["server"]
+def test_an_unchanged_secret_is_looked_at_every_two_seconds_and_nothing_happens():
+    bench = Bench({PASSWORD: "1"}, seconds=9.9)
+    bench.poll.watch("server", {PASSWORD: "1"})
+    bench.run()
+    assert bench.changed == []
+    assert [round(at) for at, _ in bench.asked] == [0, 2, 4, 6, 8]
 
 
-def test_a_secret_that_cannot_be_read_is_looked_at_again():
-    world = World()
-    world.versions, world.failing = {A: "2"}, {A}
-    world.poll.watch("server", {A: "1"})
-    world.run(2)
-    assert world.changes == []
-    world.failing.clear()
-    world.run(1)
-    assert world.changes == ["server"]
+def test_a_change_is_told_once_until_the_server_has_been_looked_at():
+    bench = Bench({PASSWORD: "2"}, seconds=10.0)
+    bench.poll.watch("server", {PASSWORD: "1"})
+    bench.run()
+    assert bench.changed == ["server"]
+
+
+def test_a_secret_of_several_servers_is_told_to_each():
+    bench = Bench({PASSWORD: "2"}, seconds=2.0)
+    bench.poll.watch("a", {PASSWORD: "1"})
+    bench.poll.watch("b", {PASSWORD: "1"})
+    bench.run()
+    assert bench.changed == ["a", "b"]
+
+
+def test_a_forgotten_server_costs_nothing():
+    bench = Bench({PASSWORD: "2"}, seconds=10.0)
+    bench.poll.watch("server", {PASSWORD: "1"})
+    bench.poll.forget("server")
+    bench.poll.forget("never seen")
+    bench.run()
+    assert bench.asked == []
+
+
+def test_what_a_server_no_longer_names_is_not_looked_at():
+    bench = Bench({PASSWORD: "2", TLS: "1"}, seconds=2.0)
+    bench.poll.watch("server", {PASSWORD: "1", TLS: "1"})
+    bench.poll.watch("server", {TLS: "1"})
+    bench.run()
+    assert {name for _, name in bench.asked} == {TLS}
 
 
 def test_many_secrets_take_longer_and_never_exceed_the_rate():
-    world = World()
-    for number in range(200):
-        world.poll.watch(f"server-{number}", {("files", str(number)): None})
-    world.run(1)
-    assert len(world.asked) / world.slept <= MAX_PER_SECOND
+    names = [("team", f"secret-{number}") for number in range(500)]
+    bench = Bench(dict.fromkeys(names, "1"), seconds=60.0)
+    for namespace, name in names:
+        bench.poll.watch(name, {(namespace, name): "1"})
+    bench.run()
+    times = [at for at, _ in bench.asked]
+    busiest = max(sum(start <= at < start + 1 for at in times) for start in range(60))
+    assert 19 <= busiest <= 21
+    per_secret = [sum(name == asked for _, asked in bench.asked) for name in names]
+    assert min(per_secret) == 2
+    assert max(per_secret) == 3
 
 
-def test_a_forgotten_server_is_asked_for_no_more():
-    world = World()
-    world.poll.watch("server", {A: "1"})
-    world.poll.forget("server")
-    world.run(1)
-    assert world.asked == []
+@pytest.mark.parametrize("error", [TransientError("busy"), ForbiddenError("no"), KindNotServedError("a proxy's 404")])
+def test_a_secret_that_cannot_be_read_does_not_hide_the_others(error: Exception):
+    bench = Bench({PASSWORD: error, TLS: "2"}, seconds=2.0)
+    bench.poll.watch("server", {PASSWORD: "1", TLS: "1"})
+    bench.run()
+    assert bench.changed == ["server"]
+
+
+def test_a_secret_that_could_not_be_read_is_looked_at_again():
+    bench = Bench({PASSWORD: TransientError("busy")}, seconds=2.0)
+    bench.poll.watch("server", {PASSWORD: "1"})
+    bench.run()
+    assert bench.changed == []
+    bench.versions[PASSWORD] = "2"
+    bench.more(2.0)
+    bench.run()
+    assert bench.changed == ["server"]
+
+
+def test_what_a_reconcile_has_seen_is_no_news_any_more():
+    bench = Bench({PASSWORD: "2"}, seconds=2.0)
+    bench.poll.watch("server", {PASSWORD: "1"})
+    bench.run()
+    bench.poll.watch("server", {PASSWORD: "2"})
+    bench.more(4.0)
+    bench.run()
+    assert bench.changed == ["server"]
+
+
+def test_an_answer_overtaken_by_a_reconcile_is_no_change():
+    bench = Bench({PASSWORD: "2"}, seconds=2.0)
+    bench.poll.watch("server", {PASSWORD: "1"})
+    look = bench._get_version
+
+    async def overtaken(name: SecretName) -> str | None:
+        found = await look(name)
+        bench.poll.watch("server", {PASSWORD: "2"})
+        return found
+
+    bench.poll._get_version = overtaken
+    bench.run()
+    assert bench.changed == []

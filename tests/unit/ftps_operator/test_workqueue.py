@@ -1,124 +1,254 @@
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+import logging
+from collections.abc import Callable
 
-from ftps_operator.errors import ConflictError, TransientError
-from ftps_operator.workqueue import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, WorkQueue, work
+import pytest
 
-Timers = list[tuple[float, Callable[[], None]]]
+from ftps_operator.errors import ConflictError, ForbiddenError, TransientError
+from ftps_operator.workqueue import Key, WorkQueue, work
+
+A, B = Key("team", "a"), Key("team", "b")
 
 
-class Timer:
-    """In place of the loop's: due when the test says so."""
-
-    def __init__(self, when: float) -> None:
-        self._when = when
-        self.cancelled = False
-
-    def when(self) -> float:
-        return self._when
+class FakeTimer(asyncio.TimerHandle):
+    def __init__(self, when: float, callback: Callable[[], None], cancelled: Callable[["FakeTimer"], None]) -> None:
+        super().__init__(when, callback, (), asyncio.get_running_loop())
+        self.callback = callback
+        self._forget = cancelled
 
     def cancel(self) -> None:
-        self.cancelled = True
+        self._forget(self)
 
 
-def queue_with_timers() -> tuple["WorkQueue[str]", Timers]:
-    timers: Timers = []
+class Timers:
+    """Takes what is asked for later, and lets time pass at once."""
 
-    def call_later(seconds: float, call: Callable[[], None]) -> Any:
-        timers.append((seconds, call))
-        return Timer(asyncio.get_running_loop().time() + seconds)
+    def __init__(self) -> None:
+        self.pending: list[FakeTimer] = []
+        self.delays: list[float] = []
 
-    return WorkQueue(call_later=call_later, jitter=lambda: 0.5), timers
+    def call_later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        timer = FakeTimer(asyncio.get_running_loop().time() + delay, callback, self.pending.remove)
+        self.delays.append(delay)
+        self.pending.append(timer)
+        return timer
+
+    def fire(self) -> None:
+        pending, self.pending = self.pending, []
+        for timer in pending:
+            timer.callback()
 
 
-def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 5))
+def queue_with(timers: Timers, **more: Callable[[], float]) -> WorkQueue[Key]:
+    return WorkQueue(call_later=timers.call_later, **({"jitter": lambda: 0.5} | more))
 
 
-async def nothing_is_ready(queue: "WorkQueue[str]") -> bool:
-    task = asyncio.ensure_future(queue.get())
-    for _ in range(3):
+async def taken(queue: WorkQueue[Key]) -> Key | None:
+    """What is ready to be worked on, if anything is."""
+    getting = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0)
+    if getting.done():
+        return getting.result()
+    getting.cancel()
+    return None
+
+
+async def work_once(queue: WorkQueue[Key], process: Callable[[Key], float | None]) -> None:
+    """Let one worker work off what waits."""
+
+    async def one(key: Key) -> float | None:
+        return process(key)
+
+    worker = asyncio.create_task(work(queue, one))
+    for _ in range(10):
         await asyncio.sleep(0)
-    ready = task.done()
-    task.cancel()
-    return not ready
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
 
 
-def test_a_key_added_twice_is_worked_on_once():
-    async def test() -> None:
-        queue: WorkQueue[str] = WorkQueue()
-        queue.add("a")
-        queue.add("a")
-        assert await queue.get() == "a"
-        queue.done("a")
-        assert await nothing_is_ready(queue)
+def test_a_key_added_often_is_worked_on_once():
+    async def run() -> None:
+        queue: WorkQueue[Key] = WorkQueue()
+        queue.add(A)
+        queue.add(B)
+        queue.add(A)
+        assert [await taken(queue), await taken(queue), await taken(queue)] == [A, B, None]
 
-    run(test)
-
-
-def test_a_key_added_while_it_is_worked_on_comes_again_and_never_twice_at_once():
-    async def test() -> None:
-        queue: WorkQueue[str] = WorkQueue()
-        queue.add("a")
-        assert await queue.get() == "a"
-        queue.add("a")
-        assert await nothing_is_ready(queue)
-        queue.done("a")
-        assert await queue.get() == "a"
-
-    run(test)
+    asyncio.run(run())
 
 
-def test_the_earliest_time_asked_for_wins():
-    async def test() -> None:
-        queue, timers = queue_with_timers()
-        queue.add_after("a", 10)
-        queue.add_after("a", 20)
-        queue.add_after("a", 5)
-        assert [seconds for seconds, _ in timers] == [10, 5]
-        timers[-1][1]()
-        assert await queue.get() == "a"
+def test_a_key_is_never_worked_on_twice_at_once_and_what_happens_meanwhile_is_not_lost():
+    async def run() -> None:
+        queue: WorkQueue[Key] = WorkQueue()
+        queue.add(A)
+        assert await taken(queue) == A
+        queue.add(A)
+        queue.add(A)
+        assert await taken(queue) is None
+        queue.done(A)
+        assert await taken(queue) == A
+        queue.done(A)
+        assert await taken(queue) is None
 
-    run(test)
+    asyncio.run(run())
 
 
-def test_each_failure_waits_longer_up_to_a_limit_and_success_forgets():
-    async def test() -> None:
-        queue, timers = queue_with_timers()
+def test_a_worker_that_waits_is_woken():
+    async def run() -> None:
+        queue: WorkQueue[Key] = WorkQueue()
+        waiting = asyncio.create_task(queue.get())
+        await asyncio.sleep(0)
+        queue.add(A)
+        assert await waiting == A
+
+    asyncio.run(run())
+
+
+def test_of_several_times_the_earliest_wins():
+    async def run() -> None:
+        timers = Timers()
+        queue = queue_with(timers)
+        queue.add_after(A, 60)
+        queue.add_after(A, 5)
+        queue.add_after(A, 30)
+        assert timers.delays == [60, 5]
+        assert len(timers.pending) == 1
+        timers.fire()
+        assert await taken(queue) == A
+
+    asyncio.run(run())
+
+
+def test_a_failing_key_waits_longer_each_time_but_never_more_than_a_minute():
+    async def run() -> None:
+        timers = Timers()
+        queue = queue_with(timers)
         for _ in range(12):
-            queue.retry("a")
-            timers[-1][1]()
-        delays = [seconds for seconds, _ in timers]
-        assert delays[:3] == [FIRST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2, FIRST_RETRY_SECONDS * 4]
-        assert delays[-1] == LAST_RETRY_SECONDS
-        queue.forget("a")
-        queue.retry("a")
-        assert timers[-1][0] == FIRST_RETRY_SECONDS
+            queue.retry(A)
+            timers.fire()
+        assert timers.delays[:5] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2])
+        assert timers.delays[-1] == 60.0
+        queue.forget(A)
+        queue.retry(A)
+        assert timers.delays[-1] == pytest.approx(0.2)
 
-    run(test)
+    asyncio.run(run())
 
 
-def test_a_worker_outlives_every_failure():
-    async def test() -> None:
-        queue, timers = queue_with_timers()
-        failures: list[Exception] = [ConflictError("x"), TransientError("x"), ValueError("a bug")]
-        done = asyncio.Event()
+def test_keys_that_fail_together_do_not_come_back_together():
+    async def run() -> None:
+        timers = Timers()
+        spread = iter([0.0, 1.0])
+        queue = queue_with(timers, jitter=lambda: next(spread))
+        queue.retry(A)
+        queue.retry(B)
+        assert timers.delays == pytest.approx([0.15, 0.25])
 
-        async def process(_: str) -> float | None:
-            if failures:
-                raise failures.pop(0)
-            done.set()
-            return 30.0
+    asyncio.run(run())
 
-        worker = asyncio.ensure_future(work(queue, process))
-        queue.add("a")
-        while not done.is_set():
-            await asyncio.sleep(0)
-            if timers:
-                timers.pop()[1]()
-        await asyncio.sleep(0)
-        assert [seconds for seconds, _ in timers] == [30.0]
-        worker.cancel()
 
-    run(test)
+def test_a_closed_queue_has_nothing_to_come():
+    async def run() -> None:
+        timers = Timers()
+        queue = queue_with(timers)
+        queue.add_after(A, 1)
+        queue.close()
+        assert timers.pending == []
+
+    asyncio.run(run())
+
+
+def test_a_reconcile_that_hangs_is_noticed():
+    async def run() -> None:
+        now = 100.0
+        queue: WorkQueue[Key] = WorkQueue(monotonic=lambda: now)
+        assert queue.longest() == 0.0
+        queue.add(A)
+        queue.add(B)
+        await queue.get()
+        now = 110.0
+        await queue.get()
+        now = 115.0
+        assert queue.longest() == 15.0
+        queue.done(A)
+        assert queue.longest() == 5.0
+
+    asyncio.run(run())
+
+
+def test_a_reconcile_comes_back_when_it_wants_to():
+    async def run() -> None:
+        timers = Timers()
+        queue = queue_with(timers)
+        queue.add(A)
+        await work_once(queue, lambda _: 42.0)
+        assert timers.delays == [42.0]
+
+    asyncio.run(run())
+
+
+def test_a_success_starts_the_back_off_anew():
+    async def run() -> None:
+        timers = Timers()
+        queue = queue_with(timers)
+        for outcome in (TransientError("busy"), TransientError("busy"), None, TransientError("busy")):
+
+            def process(_: Key, outcome: Exception | None = outcome) -> None:
+                if outcome:
+                    raise outcome
+
+            queue.add(A)
+            await work_once(queue, process)
+            timers.fire()
+            await taken(queue)
+            queue.done(A) if outcome else None
+        assert timers.delays == pytest.approx([0.2, 0.4, 0.2])
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "traceback"),
+    [
+        (ConflictError("changed"), logging.DEBUG, False),
+        (TransientError("busy"), logging.WARNING, False),
+        (ForbiddenError("cannot patch"), logging.ERROR, False),
+        (KeyError("a mistake"), logging.ERROR, True),
+    ],
+)
+def test_a_failure_is_logged_by_its_weight_and_tried_again(
+    error: Exception, level: int, traceback: bool, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG, logger="ftps_operator.workqueue")
+
+    def fail(_: Key) -> float | None:
+        raise error
+
+    async def run() -> None:
+        timers = Timers()
+        queue = queue_with(timers)
+        queue.add(A)
+        queue.add(B)
+        await work_once(queue, fail)
+        assert timers.delays == pytest.approx([0.2, 0.2])
+        assert queue.longest() == 0.0
+
+    asyncio.run(run())
+    assert [(record.levelno, bool(record.exc_info)) for record in caplog.records] == [(level, traceback)] * 2
+    assert [getattr(record, "key", None) for record in caplog.records] == [A, B]
+
+
+def test_an_overloaded_server_is_left_alone_for_as_long_as_it_asks():
+    async def run() -> None:
+        for asked, waited in ((9.0, 9.0), (3600.0, 60.0)):
+            timers = Timers()
+            queue = queue_with(timers)
+
+            def fail(_: Key, asked: float = asked) -> float | None:
+                raise TransientError("busy", retry_after=asked)
+
+            queue.add(A)
+            await work_once(queue, fail)
+            assert timers.delays == [waited]
+
+    asyncio.run(run())
