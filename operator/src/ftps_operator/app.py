@@ -6,19 +6,26 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from ftps_operator.api import KubernetesApi
+from ftps_operator.api import ApiClient, KubernetesApi
+from ftps_operator.errors import ApiError, KindNotServedError
 from ftps_operator.events import EventRecorder
 from ftps_operator.handlers import watch
 from ftps_operator.health import Health
-from ftps_operator.kinds import FTPS_SERVER, SECRET
+from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, SECRET
 from ftps_operator.leader import Leadership, LeadershipLostError
 from ftps_operator.reconcile import Reconciler
 from ftps_operator.secretpoll import SecretName, SecretPoll
 from ftps_operator.settings import Settings
 from ftps_operator.workqueue import Key, WorkQueue, work
+
+RELIST_SECONDS = 5
+"""How soon the servers are listed again where that has failed."""
+CERT_MANAGER_SECONDS = 30
+
+Sleep = Callable[[float], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +55,11 @@ async def _lead(settings: Settings, api: KubernetesApi, health: Health, stop: as
         identity=settings.identity,
     )
     if settings.leader_election:
-        # A standby is Ready: a rollout of the operator waits for it.
-        health.ready = True
-        if not await _first(leadership.acquire(), stop):
+
+        def standby() -> None:
+            health.ready = True  # a rollout of the operator waits for it
+
+        if not await _first(leadership.acquire(on_standby=standby), stop):
             return 0
     tasks = _tasks(settings, api, health, stop)
     if settings.leader_election:
@@ -64,6 +73,7 @@ def _tasks(
     settings: Settings, api: KubernetesApi, health: Health, stop: asyncio.Event
 ) -> list[Coroutine[Any, Any, None]]:
     queue: WorkQueue[Key] = WorkQueue()
+    health.busy_seconds = queue.longest
 
     async def version_of(name: SecretName) -> str | None:
         secret = await api.get(SECRET, *name)
@@ -73,7 +83,14 @@ def _tasks(
     events = EventRecorder(api, instance=settings.identity)
     reconcile = Reconciler(api=api, settings=settings, events=events, secrets=secrets)
 
+    listed = asyncio.Event()
+
+    def on_listed() -> None:
+        listed.set()
+        health.ready = True
+
     async def watch_until_signal() -> None:
+        await listed.wait()  # in some namespaces only, kopf does not find a kind that comes later
         await watch(settings, queue.add)
         # kopf has taken the signal handlers over: that it ends in peace is the signal.
         stop.set()
@@ -81,20 +98,59 @@ def _tasks(
 
     return [
         watch_until_signal(),
-        resync(settings, api, queue, health),
+        resync(settings, api, queue.add, on_listed=on_listed),
+        restart_for_certificates(settings, api, stop),
         secrets.run(),
         *(work(queue, reconcile) for _ in range(settings.workers)),
     ]
 
 
-async def resync(settings: Settings, api: KubernetesApi, queue: WorkQueue[Key], health: Health) -> None:
+async def resync(
+    settings: Settings,
+    api: ApiClient,
+    add: Callable[[Key], None],
+    *,
+    on_listed: Callable[[], None],
+    sleep: Sleep = asyncio.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> None:
     """Look at every server from time to time: a watch that was interrupted may have missed a change."""
     while True:
-        for namespace in settings.namespaces or (None,):
-            for server in await api.list(FTPS_SERVER, namespace):
-                queue.add(Key(server["metadata"]["namespace"], server["metadata"]["name"]))
-        health.ready = True
-        await asyncio.sleep(settings.resync_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        failed = 0
+        namespaces = settings.namespaces or (None,)
+        for namespace in namespaces:
+            try:
+                servers = await api.list(FTPS_SERVER, namespace)
+            except ApiError as error:
+                logger.warning("the servers of %s cannot be listed: %s", namespace or "the cluster", error)
+                failed += 1
+                continue
+            for server in servers:
+                add(Key(server["metadata"]["namespace"], server["metadata"]["name"]))
+        if failed < len(namespaces):
+            on_listed()
+        pause = min(RELIST_SECONDS, settings.resync_seconds) if failed else settings.resync_seconds
+        await sleep(pause * (0.8 + 0.4 * jitter()))
+
+
+async def restart_for_certificates(
+    settings: Settings, api: ApiClient, stop: asyncio.Event, *, sleep: Sleep = asyncio.sleep
+) -> None:
+    """End when cert-manager arrives, where the operator may not watch CRDs: kopf scans for kinds at its start only."""
+    missing = False
+    while settings.namespaces:
+        try:
+            await api.get(CERTIFICATE, settings.namespaces[0], "any")
+            break
+        except KindNotServedError:
+            missing = True
+        except ApiError as error:
+            logger.debug("cannot find out whether Certificates are served: %s", error)
+        await sleep(CERT_MANAGER_SECONDS)
+    if missing:
+        logger.info("cert-manager has been installed: ending, to watch its Certificates from the next start on")
+        stop.set()
+    await asyncio.Event().wait()
 
 
 async def _first(waiting: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:

@@ -28,6 +28,11 @@ OWNED = (
     ("cert-manager.io", "v1", "certificates"),
 )
 
+CONNECT_SECONDS = 10
+REQUEST_SECONDS = 30
+STREAM_SECONDS = 600
+PAGE_SIZE = 500
+
 
 def watch_settings(settings: Settings) -> kopf.OperatorSettings:
     """Configure kopf to watch, and to write nothing."""
@@ -36,6 +41,11 @@ def watch_settings(settings: Settings) -> kopf.OperatorSettings:
     result.peering.standalone = True
     # Without the right to list namespaces and CRDs, kopf takes them as given.
     result.scanning.disabled = bool(settings.namespaces)
+    # A connection that has died in silence must not blind the operator for kopf's five minutes.
+    result.networking.request_timeout = REQUEST_SECONDS
+    result.networking.connect_timeout = CONNECT_SECONDS
+    result.watching.server_timeout = STREAM_SECONDS
+    result.watching.chunk_size = PAGE_SIZE
     for resource in OWNED:
         result.watching.label_selectors[resource] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
     return result

@@ -1,4 +1,4 @@
-"""The probes: /livez (the event loop turns), /readyz (the operator watches, or waits for its turn to lead)."""
+"""The probes: /livez (the event loop turns, no worker hangs), /readyz (all servers are known, or another one leads)."""
 
 import asyncio
 import time
@@ -8,6 +8,8 @@ from aiohttp import web
 
 BEAT_SECONDS = 1.0
 MAX_LAG_SECONDS = 30.0
+MAX_BUSY_SECONDS = 120.0
+"""Each request times out by itself, so a reconcile that takes this long hangs."""
 
 
 class Health:
@@ -17,6 +19,8 @@ class Health:
         self._monotonic = monotonic
         self._beat = monotonic()
         self.ready = False
+        self.busy_seconds: Callable[[], float] = lambda: 0.0
+        """For how long the longest reconcile has been running."""
 
     async def beat(self) -> None:
         """Notice for ever that the event loop turns."""
@@ -26,8 +30,8 @@ class Health:
 
     @property
     def alive(self) -> bool:
-        """Whether the event loop has turned lately."""
-        return self._monotonic() - self._beat < MAX_LAG_SECONDS
+        """Whether the event loop has turned lately, and every worker gets on."""
+        return self._monotonic() - self._beat < MAX_LAG_SECONDS and self.busy_seconds() < MAX_BUSY_SECONDS
 
     async def serve(self, port: int) -> web.AppRunner:
         """Start to answer. The caller cleans the runner up."""

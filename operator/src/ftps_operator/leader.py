@@ -2,6 +2,7 @@
 
 By a Lease, as client-go does it (https://pkg.go.dev/k8s.io/client-go/tools/leaderelection): clocks of different
 machines are never compared; a lease counts as given up when it has not changed for its duration on our own clock.
+Nothing fences what a stopped process had already sent: the API server may still carry out its last requests.
 """
 
 import asyncio
@@ -12,12 +13,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ftps_operator.api import ApiClient
-from ftps_operator.errors import ConflictError, TransientError
+from ftps_operator.errors import ApiError, ConflictError
 from ftps_operator.kinds import LEASE
 from ftps_operator.naming import Manifest
 
 LEASE_SECONDS = 15
 RENEW_SECONDS = 10
+"""A leader that could not renew for so long stops, before another one may start."""
+TRY_SECONDS = 5
 RETRY_SECONDS = 2
 
 logger = logging.getLogger(__name__)
@@ -56,21 +59,24 @@ class Leadership:
         self._sleep = sleep
         self._seen: _Seen | None = None
         self._lease: Manifest | None = None
+        self._renewed = 0.0
 
-    async def acquire(self) -> None:
-        """Wait until the lease is ours."""
-        while not await self._try():
+    async def acquire(self, *, on_standby: Callable[[], None] = lambda: None) -> None:
+        """Wait until the lease is ours. `on_standby` is called whenever another operator is seen to have it."""
+        while not await self._try(TRY_SECONDS):
+            if self._seen is not None:
+                on_standby()
             await self._sleep(RETRY_SECONDS)
         logger.info("leading as %s", self._identity)
 
     async def keep(self) -> None:
         """Renew the lease for ever. Raises LeadershipLostError when that has failed for too long."""
-        renewed = self._monotonic()
         while True:
             await self._sleep(RETRY_SECONDS)
-            if await self._try():
-                renewed = self._monotonic()
-            elif self._lease is None or self._monotonic() - renewed > RENEW_SECONDS:
+            left = self._renewed + RENEW_SECONDS - self._monotonic()
+            if left > 0 and await self._try(min(left, TRY_SECONDS)):
+                continue
+            if self._lease is None or self._monotonic() - self._renewed >= RENEW_SECONDS:
                 raise LeadershipLostError(f"the lease {self._namespace}/{self._name} is not ours any more")
 
     async def release(self) -> None:
@@ -80,23 +86,31 @@ class Leadership:
             lease["spec"]["holderIdentity"] = ""
             try:
                 await self._api.replace(lease)
-            except TransientError as error:
+            except ApiError as error:
                 logger.warning("the lease could not be given up: %s", error)
 
-    async def _try(self) -> bool:
+    async def _try(self, seconds: float) -> bool:
+        # From before the request: the others count from when the API server carried it out.
+        asked = self._monotonic()
         try:
-            async with asyncio.timeout(RENEW_SECONDS / 2):
-                return await self._acquire_or_renew()
-        except (TransientError, TimeoutError) as error:
+            async with asyncio.timeout(seconds):
+                ours = await self._acquire_or_renew()
+        except ApiError as error:
             logger.warning("the lease could not be renewed: %s", error)
             return False
+        except TimeoutError:
+            logger.warning("the lease could not be renewed: no answer in %s s", seconds)
+            return False
+        if ours:
+            self._renewed = asked
+        return ours
 
     async def _acquire_or_renew(self) -> bool:
         current = await self._api.get(LEASE, self._namespace, self._name)
         if current is None:
             self._lease = await self._api.create(self._manifest())
             return True
-        spec = current["spec"]
+        spec = current.setdefault("spec", {})
         if spec.get("holderIdentity") != self._identity:
             self._lease = None
             if spec.get("holderIdentity") and not self._is_given_up(current):

@@ -32,3 +32,4 @@ def configure(level: str) -> None:
     # kopf tells of every object it sees, and of every watch it opens.
     logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)

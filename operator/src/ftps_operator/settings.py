@@ -2,11 +2,14 @@
 
 import argparse
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 PREFIX = "FTPS_OPERATOR_"
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,11 @@ class Settings:
     leader_election: bool = True
     """False for a single process, as in development."""
     identity: str = ""
-    """This process's name in the lease and in Events; the host's name by default."""
+    """This process's name in the lease and in Events; the host's name by default. No two processes may share one."""
     workers: int = 4
     """How many servers are reconciled side by side."""
     resync_seconds: int = 600
-    """How often every server is looked at without an event."""
+    """After how many seconds every server is looked at without an event, give or take a fifth."""
     health_port: int = 8080
     """Where /livez and /readyz answer."""
     log_level: str = "info"
@@ -52,7 +55,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add("--operator-namespace", "default", "where the lease is kept")
     add("--lease-name", "ftps-operator", "the lease by which one of several operators leads")
     add("--leader-election", "true", "true or false")
-    add("--identity", socket.gethostname(), "this process's name in the lease and in Events")
+    add("--identity", socket.gethostname(), "this process's name in the lease and in Events; no two may share it")
     add("--workers", "4", "how many servers are reconciled side by side")
     add("--resync-seconds", "600", "how often every server is looked at without an event")
     add("--health-port", "8080", "where /livez and /readyz answer")
@@ -61,8 +64,6 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     parsed = parser.parse_args(arguments)
     if not parsed.server_image:
         parser.error(f"--server-image or {PREFIX}SERVER_IMAGE is needed")
-    if parsed.log_level not in ("debug", "info", "warning", "error"):
-        parser.error("--log-level: debug, info, warning or error")
     try:
         return _settings(parsed)
     except ValueError as error:
@@ -72,14 +73,36 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
 def _settings(parsed: argparse.Namespace) -> Settings:
     return Settings(
         server_image=parsed.server_image,
-        namespaces=tuple(filter(None, (name.strip() for name in parsed.namespaces.split(",")))),
+        namespaces=_namespaces(parsed.namespaces),
         operator_namespace=parsed.operator_namespace,
         lease_name=parsed.lease_name,
-        leader_election=parsed.leader_election == "true",
-        identity=parsed.identity,
-        workers=int(parsed.workers),
-        resync_seconds=int(parsed.resync_seconds),
-        health_port=int(parsed.health_port),
-        log_level=parsed.log_level,
+        leader_election=_one_of("--leader-election", parsed.leader_election, ("true", "false")) == "true",
+        identity=parsed.identity or socket.gethostname(),
+        workers=_number("--workers", parsed.workers, at_most=100),
+        resync_seconds=_number("--resync-seconds", parsed.resync_seconds, at_most=24 * 3600),
+        health_port=_number("--health-port", parsed.health_port, at_most=65535),
+        log_level=_one_of("--log-level", parsed.log_level, ("debug", "info", "warning", "error")),
         kubeconfig=parsed.kubeconfig or None,
     )
+
+
+def _namespaces(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    for name in names:
+        # kopf would take a pattern, and watch what nothing else looks at.
+        if not _NAMESPACE.fullmatch(name):
+            raise ValueError(f"--namespaces: {name!r} is no namespace's name")
+    return names
+
+
+def _one_of(flag: str, text: str, allowed: tuple[str, ...]) -> str:
+    found = text.strip().lower()
+    if found not in allowed:
+        raise ValueError(f"{flag}: {text!r} is none of {', '.join(allowed)}")
+    return found
+
+
+def _number(flag: str, text: str, *, at_most: int) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= at_most):
+        raise ValueError(f"{flag}: {text!r} is no number from 1 to {at_most}")
+    return int(text)

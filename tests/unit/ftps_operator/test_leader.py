@@ -1,67 +1,73 @@
 import asyncio
 import copy
-from collections.abc import Awaitable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ftps_operator.errors import ConflictError, TransientError
+from ftps_operator.errors import ConflictError, ForbiddenError, TransientError
 from ftps_operator.leader import LEASE_SECONDS, RENEW_SECONDS, Leadership, LeadershipLostError
 
 
-class Store:
-    """A lease and a clock; the API server's answers to faults that a real one does not make on demand."""
+class Clock:
+    """Time passes only while somebody sleeps. `at` has things happen meanwhile."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._plans: list[tuple[float, Callable[[], None]]] = []
+
+    def at(self, seconds: float, happening: Callable[[], None]) -> None:
+        self._plans.append((1000.0 + seconds, happening))
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        due = [plan for plan in self._plans if plan[0] <= self.now]
+        self._plans = [plan for plan in self._plans if plan[0] > self.now]
+        for _, happening in due:
+            happening()
+        await asyncio.sleep(0)
+
+
+class Leases:
+    """One lease, as the API server keeps it, and the faults it would not make on demand."""
 
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
-        self.version = 0
-        self.now = 0.0
-        self.down = False
-        self.ticks = 0
-
-    def _answer(self) -> None:
-        if self.down:
-            raise TransientError("no answer")
+        self.fault: Exception | None = None
+        self.after_get: Callable[[], None] = lambda: None
+        self._version = 0
 
     async def get(self, *_: object) -> dict[str, Any] | None:
-        self._answer()
-        return copy.deepcopy(self.lease)
+        if self.fault:
+            raise self.fault
+        found = copy.deepcopy(self.lease)
+        self.after_get()
+        return found
 
-    async def create(self, lease: dict[str, Any]) -> dict[str, Any]:
-        self._answer()
+    async def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
         if self.lease is not None:
-            raise ConflictError("exists")
-        return self._store(lease)
+            raise ConflictError("already exists")
+        return self._store(manifest)
 
-    async def replace(self, lease: dict[str, Any]) -> dict[str, Any]:
-        self._answer()
-        assert self.lease is not None
-        if lease["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
-            raise ConflictError("changed")
-        return self._store(lease)
+    async def replace(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        if self.fault:
+            raise self.fault
+        if self.lease is None or manifest["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
+            raise ConflictError("the object has been modified")
+        return self._store(manifest)
 
-    def _store(self, lease: dict[str, Any]) -> dict[str, Any]:
-        self.version += 1
-        self.lease = copy.deepcopy(lease)
-        self.lease["metadata"]["resourceVersion"] = str(self.version)
+    def _store(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        self._version += 1
+        self.lease = copy.deepcopy(manifest)
+        self.lease["metadata"]["resourceVersion"] = str(self._version)
         return copy.deepcopy(self.lease)
 
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        self.now += seconds
-        self.ticks -= 1
-        if self.ticks < 0:
-            raise TimeoutError
-        return asyncio.sleep(0)
-
-    def candidate(self, identity: str) -> Leadership:
-        return Leadership(
-            self,  # type: ignore[arg-type]
-            namespace="n",
-            name="lease",
-            identity=identity,
-            monotonic=lambda: self.now,
-            sleep=self.sleep,
-        )
+    def held_by(self, identity: str) -> None:
+        metadata = {"name": "operator", "namespace": "system"}
+        self._store({"metadata": metadata, "spec": {"holderIdentity": identity, "leaseTransitions": 3}})
 
     @property
     def holder(self) -> str:
@@ -70,68 +76,207 @@ class Store:
         return found
 
 
-def acquire(store: Store, candidate: Leadership, ticks: int = 0) -> bool:
-    store.ticks = ticks
-    try:
-        asyncio.run(candidate.acquire())
-    except TimeoutError:
-        return False
-    return True
+def candidate(leases: Leases, clock: Clock, identity: str = "me") -> Leadership:
+    return Leadership(
+        leases,  # type: ignore[arg-type]
+        namespace="system",
+        name="operator",
+        identity=identity,
+        monotonic=clock.monotonic,
+        sleep=clock.sleep,
+    )
 
 
-def test_the_first_one_leads_and_the_second_waits():
-    store = Store()
-    assert acquire(store, store.candidate("a"))
-    assert not acquire(store, store.candidate("b"), ticks=3)
-    assert store.holder == "a"
+def test_the_first_one_leads_at_once():
+    leases, clock = Leases(), Clock()
+    asyncio.run(candidate(leases, clock).acquire())
+    assert leases.holder == "me"
+    assert clock.now == 1000.0
 
 
-def test_a_lease_that_nobody_renews_is_taken_over_after_its_duration():
-    store = Store()
-    acquire(store, store.candidate("a"))
-    assert acquire(store, store.candidate("b"), ticks=20)
-    assert store.now > LEASE_SECONDS
-    assert store.holder == "b"
-    assert store.lease is not None
-    assert store.lease["spec"]["leaseTransitions"] == 1
+def test_a_lease_somebody_made_without_a_spec_is_free():
+    leases, clock = Leases(), Clock()
+    leases.held_by("")
+    assert leases.lease is not None
+    del leases.lease["spec"]
+    asyncio.run(candidate(leases, clock).acquire())
+    assert leases.holder == "me"
 
 
-def test_a_lease_given_up_is_taken_over_at_once():
-    store = Store()
-    leader = store.candidate("a")
-    acquire(store, leader)
-    asyncio.run(leader.release())
-    assert acquire(store, store.candidate("b"))
-    assert store.now == 0
+def test_a_standby_waits_until_the_lease_has_not_changed_for_its_duration():
+    leases, clock = Leases(), Clock()
+    leases.held_by("other")
+    for second in range(2, 31, 2):
+        clock.at(second, lambda: leases.held_by("other"))
+    asyncio.run(candidate(leases, clock).acquire())
+    assert leases.holder == "me"
+    assert 30 + LEASE_SECONDS < clock.now - 1000 <= 30 + LEASE_SECONDS + 4
+    assert leases.lease is not None
+    assert leases.lease["spec"]["leaseTransitions"] == 4
 
 
-def test_a_leader_cut_off_gives_up_before_another_may_lead():
-    store = Store()
-    leader = store.candidate("a")
-    acquire(store, leader)
-    store.down, store.ticks = True, 100
-    with pytest.raises(LeadershipLostError):
-        asyncio.run(leader.keep())
-    assert RENEW_SECONDS < store.now < LEASE_SECONDS
+def test_a_standby_does_not_touch_a_lease_that_is_kept():
+    leases, clock = Leases(), Clock()
+    leases.held_by("other")
+    assert not asyncio.run(candidate(leases, clock)._try(5))
+    assert leases.holder == "other"
+    assert leases.lease is not None
+    assert leases.lease["spec"]["leaseTransitions"] == 3
 
 
-def test_a_leader_whose_lease_was_taken_stops_at_once():
-    store = Store()
-    leader = store.candidate("a")
-    acquire(store, leader)
-    assert store.lease is not None
-    store.lease["spec"]["holderIdentity"] = "b"
-    store.ticks = 100
-    with pytest.raises(LeadershipLostError):
-        asyncio.run(leader.keep())
-    assert store.holder == "b"
+def test_a_standby_is_known_as_one_only_once_it_has_seen_the_leader():
+    leases, clock = Leases(), Clock()
+    leases.held_by("other")
+    leases.fault = TransientError("the API server is away")
+    seen: list[float] = []
+
+    def back() -> None:
+        leases.fault = None
+
+    clock.at(6, back)
+    asyncio.run(candidate(leases, clock).acquire(on_standby=lambda: seen.append(clock.now - 1000)))
+    assert seen[0] == 6
 
 
-def test_a_short_disturbance_costs_nothing():
-    store = Store()
-    leader = store.candidate("a")
-    acquire(store, leader)
-    store.ticks = 50
-    with pytest.raises(TimeoutError):
-        asyncio.run(leader.keep())
-    assert store.holder == "a"
+def test_a_released_lease_is_taken_at_once():
+    leases, clock = Leases(), Clock()
+
+    async def run() -> None:
+        first = candidate(leases, clock, "first")
+        await first.acquire()
+        await first.release()
+        await candidate(leases, clock, "second").acquire()
+
+    asyncio.run(run())
+    assert leases.holder == "second"
+    assert clock.now == 1000.0
+
+
+def test_of_two_that_reach_for_it_one_gets_it():
+    leases, clock = Leases(), Clock()
+    leases.held_by("")
+
+    def overtake() -> None:
+        leases.after_get = lambda: None
+        leases.held_by("other")
+
+    leases.after_get = overtake
+    leadership = candidate(leases, clock)
+    assert not asyncio.run(leadership._try(5))
+    assert leases.holder == "other"
+
+
+def test_a_missing_permission_does_not_end_the_wait():
+    leases, clock = Leases(), Clock()
+    leases.fault = ForbiddenError('User "x" cannot get resource "leases"')
+
+    def granted() -> None:
+        leases.fault = None
+
+    clock.at(20, granted)
+    asyncio.run(candidate(leases, clock).acquire())
+    assert leases.holder == "me"
+
+
+def keep_until_lost(leases: Leases, clock: Clock, *, give_up_after: float = 600) -> float:
+    """Lead until that ends. Returns after how many seconds it did."""
+
+    class EnoughError(Exception):
+        pass
+
+    def enough() -> None:
+        raise EnoughError
+
+    clock.at(give_up_after, enough)
+
+    async def run() -> None:
+        leadership = candidate(leases, clock)
+        await leadership.acquire()
+        with pytest.raises((LeadershipLostError, EnoughError)):
+            await leadership.keep()
+
+    asyncio.run(run())
+    return clock.now - 1000
+
+
+def test_a_leader_keeps_the_lease_for_as_long_as_it_renews():
+    leases, clock = Leases(), Clock()
+    assert keep_until_lost(leases, clock) == 600
+    assert leases.holder == "me"
+
+
+def test_a_leader_that_cannot_renew_stops_before_another_may_start():
+    leases, clock = Leases(), Clock()
+
+    def away() -> None:
+        leases.fault = TransientError("the API server is away")
+
+    clock.at(20, away)
+    lost = keep_until_lost(leases, clock)
+    assert 18 + RENEW_SECONDS <= lost < 18 + LEASE_SECONDS
+
+
+def test_a_slow_renewal_counts_from_when_it_was_asked_for():
+    leases, clock = Leases(), Clock()
+    replace = leases.replace
+
+    async def slow(manifest: dict[str, Any]) -> dict[str, Any]:
+        found = await replace(manifest)
+        clock.now += 5
+        leases.fault = TransientError("and that was the last one")
+        return found
+
+    leases.replace = slow  # type: ignore[method-assign]
+    asked = 2.0
+    assert keep_until_lost(leases, clock) < asked + LEASE_SECONDS
+
+
+def test_a_short_outage_costs_nothing():
+    leases, clock = Leases(), Clock()
+
+    def away() -> None:
+        leases.fault = TransientError("the API server is away")
+
+    def back() -> None:
+        leases.fault = None
+
+    clock.at(20, away)
+    clock.at(26, back)
+    assert keep_until_lost(leases, clock) == 600
+
+
+def test_a_leader_that_finds_another_ones_name_stops_at_once():
+    leases, clock = Leases(), Clock()
+    clock.at(20, lambda: leases.held_by("other"))
+    assert keep_until_lost(leases, clock) == 20
+    assert leases.holder == "other"
+
+
+def test_a_deleted_lease_is_made_anew():
+    leases, clock = Leases(), Clock()
+
+    def delete() -> None:
+        leases.lease = None
+
+    clock.at(20, delete)
+    assert keep_until_lost(leases, clock) == 600
+    assert leases.holder == "me"
+
+
+def test_what_is_not_ours_is_not_released():
+    leases, clock = Leases(), Clock()
+    leases.held_by("other")
+    asyncio.run(candidate(leases, clock).release())
+    assert leases.holder == "other"
+
+
+def test_a_release_that_fails_does_not_keep_the_process_from_ending():
+    leases, clock = Leases(), Clock()
+
+    async def run() -> None:
+        leadership = candidate(leases, clock)
+        await leadership.acquire()
+        leases.fault = TransientError("the API server is away")
+        await leadership.release()
+
+    asyncio.run(run())
