@@ -68,13 +68,15 @@ def _hierarchies() -> list[Path]:
 
 
 def _pids(instance: Instance) -> set[int]:
-    return {
-        int(pid)
-        for group in existing(instance)
-        for file in group.rglob("cgroup.procs")
-        for pid in file.read_text().split()
-        if pid != "0"
-    }
+    files = [file for group in existing(instance) for file in group.rglob("cgroup.procs")]
+    return {int(pid) for file in files for pid in _read(file).split() if pid != "0"}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""  # the group went together with its last process
 
 
 def _write(path: Path, text: str) -> None:

@@ -138,6 +138,8 @@ class Embedded:
         The order: without the kubelet no container is started again; without containers nothing holds a namespace or
         a mount; containerd goes after its shims.
         """
+        # First: should this be interrupted, nobody must take what is left for a cluster.
+        (self.instance.state / "up.json").unlink(missing_ok=True)
         names = [process.name for process in self.supervisor.processes()]
         kubelets = [name for name in names if name.startswith("kubelet")]
         for name in kubelets:
