@@ -99,7 +99,7 @@ class Leadership:
             logger.warning("the lease could not be renewed: %s", error)
             return False
         except TimeoutError:
-            logger.warning("the lease could not be renewed: no answer in %s s", seconds)
+            logger.warning("the lease could not be renewed: no answer in %.1f s", seconds)
             return False
         if ours:
             self._renewed = asked
