@@ -68,8 +68,9 @@ def _hierarchies() -> list[Path]:
 
 
 def _pids(instance: Instance) -> set[int]:
-    files = [file for group in existing(instance) for file in group.rglob("cgroup.procs")]
-    return {int(pid) for file in files for pid in _read(file).split() if pid != "0"}
+    # os.walk: rglob raises when a folder goes while it is listed.
+    folders = [folder for group in existing(instance) for folder, _, _ in os.walk(group)]
+    return {int(pid) for folder in folders for pid in _read(Path(folder, "cgroup.procs")).split() if pid != "0"}
 
 
 def _read(file: Path) -> str:
