@@ -164,7 +164,8 @@ class KubernetesApi:
                 method, url, header_params=headers, body=body, _request_timeout=TIMEOUT_SECONDS
             )
             text = await response.read()
-        except (ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+        # ConfigException: the token's file is empty just now, or a kubeconfig's program gave no token.
+        except (ApiException, config.ConfigException, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TransientError(f"{request}: {type(error).__name__}: {error}") from error
         if response.status >= 400:
             raise _failure(response.status, text, request, retry_after=response.headers.get("Retry-After"))

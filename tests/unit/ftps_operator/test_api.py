@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from kubernetes.aio import client
+from kubernetes.aio import client, config
 
 from ftps_operator import api
 from ftps_operator.api import KubernetesApi
@@ -127,6 +127,25 @@ def test_an_unreachable_server_may_come_back():
             await kubernetes.close()
 
     with pytest.raises(TransientError):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("fault", [config.ConfigException("Token file exists but empty."), FileNotFoundError("token")])
+def test_a_token_that_cannot_be_read_just_now_is_read_again_later(fault: Exception):
+    def unreadable(_: client.Configuration) -> None:
+        raise fault
+
+    async def run() -> None:
+        configuration = client.Configuration(host="http://127.0.0.1:1")
+        configuration.api_key["BearerToken"] = "bearer old"
+        configuration.refresh_api_key_hook = unreadable
+        kubernetes = KubernetesApi(client.ApiClient(configuration))
+        try:
+            await get(kubernetes)
+        finally:
+            await kubernetes.close()
+
+    with pytest.raises(TransientError, match=str(fault)):
         asyncio.run(run())
 
 
