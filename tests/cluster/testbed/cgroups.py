@@ -1,8 +1,6 @@
 """The control group that a node's pods live in, so that everything in a pod can be found and ended."""
 
 import os
-import signal
-import time
 from pathlib import Path
 
 from testbed.paths import Instance
@@ -32,18 +30,6 @@ def create(instance: Instance, node: int) -> None:
                 _write(group / setting, (hierarchy / setting).read_text())
 
 
-def kill(instance: Instance, *, seconds: float = 10.0) -> None:
-    """End every process of every pod."""
-    deadline = time.monotonic() + seconds
-    while (pids := _pids(instance)) and time.monotonic() < deadline:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        time.sleep(0.05)
-
-
 def remove(instance: Instance) -> None:
     """Remove the groups."""
     for group in existing(instance):
@@ -67,7 +53,8 @@ def _hierarchies() -> list[Path]:
     ]
 
 
-def _pids(instance: Instance) -> set[int]:
+def processes(instance: Instance) -> set[int]:
+    """Every process of every pod."""
     # os.walk: rglob raises when a folder goes while it is listed.
     folders = [folder for group in existing(instance) for folder, _, _ in os.walk(group)]
     return {int(pid) for folder in folders for pid in _read(Path(folder, "cgroup.procs")).split() if pid != "0"}

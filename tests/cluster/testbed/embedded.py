@@ -21,9 +21,10 @@ from testbed.node import Node, network_results, remove_data
 from testbed.paths import CACHE, RUN, Instance
 from testbed.progress import say, step
 from testbed.shell import run
-from testbed.supervise import Supervisor, poll, wait_for
+from testbed.supervise import Supervisor, end_all, wait_for
 
 BASE_OBJECTS = Path(__file__).with_name("objects.yaml")
+END_SECONDS = 10.0
 VISITOR_SECONDS = 3.0
 ISSUER = "testbed-ca"
 
@@ -144,8 +145,8 @@ class Embedded:
         kubelets = [name for name in names if name.startswith("kubelet")]
         for name in kubelets:
             self.supervisor.stop(name)
-        cgroups.kill(self.instance)
-        mounts.kill_shims(self.instance)
+        end_all(lambda: cgroups.processes(self.instance), signal.SIGKILL, seconds=END_SECONDS)
+        end_all(lambda: mounts.shims(self.instance), signal.SIGKILL, seconds=END_SECONDS)
         self.supervisor.stop_all()
         self._end_visitors()
         mounts.unmount(self.instance)
@@ -161,14 +162,8 @@ class Embedded:
 
     def _end_visitors(self) -> None:
         """End what others run in our namespaces: it would keep them alive, nameless."""
-
-        def gone() -> bool:
-            return not network.processes(self.instance)
-
-        network.signal_processes(self.instance, signal.SIGTERM)
-        if not poll(gone, VISITOR_SECONDS):
-            network.signal_processes(self.instance, signal.SIGKILL)
-            poll(gone, VISITOR_SECONDS)
+        if not end_all(lambda: network.processes(self.instance), signal.SIGTERM, seconds=VISITOR_SECONDS):
+            end_all(lambda: network.processes(self.instance), signal.SIGKILL, seconds=VISITOR_SECONDS)
 
     def remains(self) -> list[str]:
         """What there is of the instance: processes, namespaces, mounts, cgroups, folders."""

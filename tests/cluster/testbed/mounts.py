@@ -1,9 +1,6 @@
 """What containers leave outside their namespaces: shims and their sockets, and mounts below our folders."""
 
 import hashlib
-import os
-import signal
-import time
 from pathlib import Path
 
 from testbed.paths import Instance
@@ -37,18 +34,6 @@ def shims(instance: Instance) -> list[int]:
             if "shim" in words[0] and any(word.startswith(f"{instance.state}/") for word in words):
                 found.append(int(folder.name))
     return found
-
-
-def kill_shims(instance: Instance, *, seconds: float = 10.0) -> None:
-    """End the shims."""
-    deadline = time.monotonic() + seconds
-    while (pids := shims(instance)) and time.monotonic() < deadline:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        time.sleep(0.05)
 
 
 def shim_sockets(instance: Instance) -> list[Path]:

@@ -4,9 +4,7 @@ Nothing is routed from the machine's own namespace: what is in a cluster is reac
 """
 
 import os
-import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from testbed.paths import Instance
@@ -81,13 +79,6 @@ def processes(instance: Instance) -> list[int]:
     """The processes in the namespaces, say a client that somebody forgot; not those that we descend from."""
     ours = {path.stat().st_ino for path in existing(instance)}
     return [pid for pid in _pids() if _network_of(pid) in ours and pid not in _ancestry()] if ours else []
-
-
-def signal_processes(instance: Instance, number: signal.Signals) -> None:
-    """Send a signal to them."""
-    for pid in processes(instance):
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def _pids() -> list[int]:

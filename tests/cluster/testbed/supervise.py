@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,19 @@ def poll(done: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def end_all(find: Callable[[], Iterable[int]], number: signal.Signals, *, seconds: float) -> bool:
+    """Signal whatever processes are found until none is. Returns whether that was before the deadline."""
+
+    def gone() -> bool:
+        pids = list(find())
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return not pids
+
+    return poll(gone, seconds)
 
 
 def wait_for(what: str, ready: Callable[[], bool], *, seconds: float, processes: Supervisor | None = None) -> None:
