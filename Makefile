@@ -42,7 +42,7 @@ generate: $(VENV) ## Write the CRDs anew from the models
 	$(BIN)/python -m ftps_operator crds --write crds --write charts/ftps-operator/files/crds
 
 bench: $(VENV) ## Run the benchmarks
-	$(BIN)/python -m pytest tests/bench
+	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(TESTBED) run $(BIN)/python tests/bench/time_to_ready.py
 
 down: ## Stop the cluster; leaves nothing behind
 	$(PYTHON) -m testbed down

@@ -22,10 +22,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- /* What the operator may do with the objects of a namespace. */}}
 {{- define "ftps-operator.rules" -}}
 - apiGroups: [ftps-operator.io]
-  resources: [ftpsservers, ftpsusers]
+  resources: [ftpsservers]
   verbs: [get, list, watch]
 - apiGroups: [ftps-operator.io]
-  resources: [ftpsservers/status, ftpsusers/status]
+  resources: [ftpsservers/status]
   verbs: [patch]
 - apiGroups: [""]
   resources: [services, configmaps, serviceaccounts, persistentvolumeclaims]

@@ -22,8 +22,9 @@ def main() -> int:
     commands.add_parser("status", help="say what runs")
     commands.add_parser("demo", help="serve a file over FTPS")
     commands.add_parser("test", help="run every test; whatever follows is for pytest")
+    commands.add_parser("run", help="run the program that follows where clients are, images at hand")
     arguments, rest = parser.parse_known_args()
-    if rest and arguments.command != "test":
+    if rest and arguments.command not in ("test", "run"):
         parser.error(f"unknown: {' '.join(rest)}")
     try:
         return _run(arguments, rest)
@@ -51,18 +52,20 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
             run_demo(connect())
         case "test":
-            return _test(rest)
+            return _run_inside([sys.executable, "-m", "pytest", *rest])
+        case "run":
+            return _run_inside(rest)
     return 0
 
 
-def _test(words: list[str]) -> int:
-    """Run pytest where the clients are: its own connections come from there, too."""
+def _run_inside(words: list[str]) -> int:
+    """Run a program where the clients are: its own connections come from there, too."""
     cluster = connect()
     # Before: no registry is reached from there.
     for name in images.PROJECT:
         cluster.image(name)
-    argv = cluster.client_argv([sys.executable, "-m", "pytest", *words])
-    os.execvp(argv[0], argv)  # noqa: S606 - pytest's summary is the last line, its exit code ours
+    argv = cluster.client_argv(words)
+    os.execvp(argv[0], argv)  # noqa: S606 - its last line is ours, its exit code, too
 
 
 if __name__ == "__main__":
