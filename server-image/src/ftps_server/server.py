@@ -4,13 +4,12 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from pyftpdlib.ioloop import IOLoop
-
 from ftps_server import config, logs
 from ftps_server.admin import BEAT_SECONDS, AdminServer, Heartbeat
 from ftps_server.announce import REFRESH_SECONDS, Announcer
 from ftps_server.config import AddressConfig, PassivePorts, ServerConfig, UsersConfig
 from ftps_server.drain import Drain
+from ftps_server.eventloop import EventLoop
 from ftps_server.limits import Admission
 from ftps_server.logs import event
 from ftps_server.mailbox import Mailbox
@@ -33,7 +32,7 @@ class Server:
 
     def __init__(self, directory: Path, passive_ports: PassivePorts) -> None:
         self._directory = directory
-        self._loop = IOLoop()
+        self._loop = EventLoop()
         self._mailbox = Mailbox(self._loop)
         self._drain: Drain | None = None
         self.running = False

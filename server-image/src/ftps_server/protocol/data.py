@@ -13,6 +13,7 @@ from pyftpdlib.utils import strerror
 from ftps_server.protocol.datatls import DataTls
 
 HANDSHAKE_SECONDS = 30.0
+FAILED_HANDSHAKE = "522 TLS handshake on the data connection failed."  # RFC 4217, section 10.2
 _NO_EVENTS = 0
 
 
@@ -23,9 +24,11 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
     that fails does so in the middle of sending.
     """
 
-    # asyncore's and pyftpdlib's
+    # asyncore's and pyftpdlib's. The TLS mixin sets these after its base class has closed a connection that is gone
+    # already, and that needs them.
     socket: Any
-    _error: bool
+    _closed: bool
+    _error = _ssl_want_read = _ssl_want_write = False
 
     def __init__(self, sock: Any, cmd_channel: Any) -> None:  # noqa: ANN401 - pyftpdlib is untyped
         if not cmd_channel.is_data_protected:
@@ -33,11 +36,17 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
             sock.close()
             raise AssertionError("a data connection in clear")
         super().__init__(sock, cmd_channel)
-        self._deadline = self.call_later(HANDSHAKE_SECONDS, self.handle_failed_ssl_handshake)
+        if not self._closed:
+            self._deadline = self.call_later(HANDSHAKE_SECONDS, self.close)
 
     def secure_connection(self, ssl_context: SSL.Context) -> None:
         self._ssl_requested = self._ssl_accepting = True
         self.socket = DataTls(ssl_context, self.socket)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether no command has asked for it yet."""
+        return not self._initialized
 
     def use_sendfile(self) -> bool:
         return False  # pyftpdlib would say so of its own TLS sockets only
@@ -51,8 +60,6 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
 
     def handle_failed_ssl_handshake(self) -> None:
         self.close()
-        # RFC 4217, section 10.2
-        self.cmd_channel.on_data_connection_failed("522 TLS handshake on the data connection failed.")
 
     def enable_receiving(self, type: str, cmd: str) -> None:  # noqa: A002 - pyftpdlib's name
         super().enable_receiving(type, cmd)
@@ -85,16 +92,24 @@ class DataConnection(TLS_DTPHandler):  # type: ignore[misc]
         return b""
 
     def handle_close(self) -> None:
-        if self._initialized:
-            super().handle_close()
+        if self.is_unused:
+            self.close()  # without an answer, as nobody waits for one
         else:
-            # No command has asked for it, so none is waiting for an answer.
-            self.close()
+            super().handle_close()
+
+    def handle_timeout(self) -> None:
+        # A close_notify that nobody takes would keep the connection for good.
+        self._error = self._error or self._ssl_closing
+        super().handle_timeout()
 
     def close(self) -> None:
+        failed = not (self._closed or self._ssl_established)
         # close_notify means that this was all.
         self._error = self._error or not self.transfer_finished
         super().close()
+        if failed:
+            # However it came about: the client may be gone without a word.
+            self.cmd_channel.on_data_connection_failed(FAILED_HANDSHAKE)
 
     def handle_error(self) -> None:
         # The TLS mixin's own method answers nothing to the client, who waits.

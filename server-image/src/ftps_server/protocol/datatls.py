@@ -100,6 +100,8 @@ class DataTls:
             received = self._socket.recv(CHUNK)
         except BlockingIOError:
             raise SSL.WantReadError from None
+        except OSError as error:
+            raise SSL.SysCallError(error.errno, error.strerror) from error
         if not received:
             raise SSL.SysCallError(-1, "Unexpected EOF")
         self._tls.bio_write(received)
@@ -125,3 +127,5 @@ class DataTls:
                 self._output = self._output[self._socket.send(self._output) :]
         except BlockingIOError:
             pass
+        except OSError as error:
+            raise SSL.SysCallError(error.errno, error.strerror) from error

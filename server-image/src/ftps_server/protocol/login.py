@@ -64,6 +64,8 @@ class PasswordLogin(TLS_FTPHandler):  # type: ignore[misc]
         self._held, self.ac_in_buffer = self.ac_in_buffer, b""
 
     def _resume(self) -> None:
+        if self._closed:  # the answer could not be sent; the descriptor may be somebody else's by now
+            return
         self.add_channel()
         if self._held:
             self.handle_read()

@@ -51,12 +51,11 @@ class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
 
     def _listen(self) -> int:
         """Listen on a free port. One that somebody else in the pod has is left out."""
-        control = self.cmd_channel.socket
         unusable = []
         try:
             while (port := self._ports.take()) is not None:
                 try:
-                    listening = _bound(control.family, (control.getsockname()[0], port, *control.getsockname()[2:]))
+                    listening = _bound(self.cmd_channel.socket.family, port)
                 except OSError as error:
                     warn("passive port unusable", port=port, error=error.strerror)
                     unusable.append(port)
@@ -86,6 +85,11 @@ class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
         self.close()
         self.cmd_channel.on_data_connection_failed("425 Nobody connected to the passive port in time.")
 
+    def handle_error(self) -> None:
+        super().handle_error()
+        # Out of descriptors, say. pyftpdlib would let the client wait.
+        self.cmd_channel.on_data_connection_failed("425 The data connection could not be accepted; try again.")
+
     def close(self) -> None:
         """Stop listening, and give the port back."""
         port, self._port = self._port, None
@@ -95,12 +99,15 @@ class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
             self._metrics.passive_ports_in_use.set(self._ports.in_use)
 
 
-def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+def _bound(family: int, port: int) -> socket.socket:
+    # On all addresses: the one that is announced need not be that which the control connection came to.
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         # A port may still have the connection of the transfer before.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(("", port))
         sock.listen(BACKLOG)
         sock.setblocking(False)
     except BaseException:

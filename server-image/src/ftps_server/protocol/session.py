@@ -4,6 +4,7 @@ import itertools
 import time
 from typing import Any, ClassVar
 
+from OpenSSL import SSL
 from pyftpdlib.handlers.ftp.control import FTPHandler
 from pyftpdlib.handlers.ftps.control import TLS_FTPHandler
 
@@ -12,6 +13,12 @@ from ftps_server.protocol.data import DataConnection
 from ftps_server.protocol.login import PasswordLogin
 from ftps_server.protocol.passive import PassiveAcceptor, PassiveUnavailableError
 from ftps_server.services import Services
+
+HANDSHAKE_SECONDS = 30.0
+CLOSE_SECONDS = 30.0
+"""How long the last answer waits for a client that does not read."""
+MAX_UNREAD_ANSWERS = 1000
+"""So many wait for a client; who asks on without reading is cut off, before the memory is full."""
 
 _numbers = itertools.count(1)
 _PASSIVE = ("PASV", "EPSV")
@@ -26,6 +33,7 @@ class ExplicitSession(PasswordLogin):
     _in_dtp_queue: Any
     _out_dtp_queue: Any
     _dtp_connector: Any
+    data_channel: DataConnection | None
 
     mode = "explicit"
     banner = "FTPS server ready."
@@ -42,6 +50,7 @@ class ExplicitSession(PasswordLogin):
         self.number = next(_numbers)
         self.last_active = time.monotonic()
         self._refusal: str | None = None
+        self._overlong = False
         self._entered = False
         # pyftpdlib reads these of the session; they are the server's.
         self.timeout = self.services.config.limits.idle_timeout_seconds
@@ -94,6 +103,12 @@ class ExplicitSession(PasswordLogin):
         self.respond(f"421 {text}")
         self.close_when_done()
 
+    def close_when_done(self) -> None:
+        super().close_when_done()
+        if not self._closed:
+            # Not for ever: who does not read its answers would keep its place.
+            self.call_later(CLOSE_SECONDS, self.close)
+
     def on_disconnect(self) -> None:
         """Called once, however the session ended."""
         if self._entered:
@@ -114,11 +129,37 @@ class ExplicitSession(PasswordLogin):
     # Commands
 
     def found_terminator(self) -> None:
+        if self._closed or self._closing:
+            self.ac_in_buffer = b""  # sent behind QUIT, or behind what the session was ended for
+            return
         self.last_active = time.monotonic()
-        super().found_terminator()
+        if self._overlong:
+            self._overlong = False
+            return
+        try:
+            super().found_terminator()
+        except AttributeError:
+            # pyftpdlib goes on with a session that ended while it was answered, and has deleted some attributes then.
+            if not self._closed:
+                raise
+
+    def collect_incoming_data(self, data: bytes) -> None:
+        if self._overlong:
+            return
+        super().collect_incoming_data(data)
+        # pyftpdlib answers a line that is too long, forgets it, and takes the rest of it for the next command.
+        self._overlong = bool(data) and not self._in_buffer
+
+    def push(self, data: str) -> None:
+        super().push(data)
+        if len(self.producer_fifo) > MAX_UNREAD_ANSWERS:
+            warn("answers not read", **self.identification())
+            self._break_off()
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
-        if cmd in _ACTIVE:
+        if "\0" in line:
+            self.respond("501 A command cannot hold the character NUL.")
+        elif cmd in _ACTIVE:
             self.respond("502 Active mode is not offered; use PASV or EPSV.")
         else:
             super().pre_process_command(line, cmd, arg)
@@ -156,6 +197,15 @@ class ExplicitSession(PasswordLogin):
             super()._make_epasv(extmode)
         except PassiveUnavailableError as error:
             self.respond(f"425 {error}")
+        if self._closed:
+            # While it answered; then it did not know of the port yet.
+            self._shutdown_connecting_dtp()
+
+    def ftp_QUIT(self, line: str) -> None:
+        if self.data_channel is not None and self.data_channel.is_unused:
+            # pyftpdlib would wait for its transfer.
+            self.data_channel.close()
+        super().ftp_QUIT(line)
 
     def ftp_ABOR(self, line: str) -> None:
         if self._drop_pending_transfer():
@@ -181,6 +231,8 @@ class ExplicitSession(PasswordLogin):
     def on_data_connection_failed(self, answer: str) -> None:
         """Called when the client has not connected, or the handshake has failed."""
         self._dtp_acceptor = self._dtp_connector = None
+        if self._closed:
+            return
         # Unless a command waits for the connection, an answer now would be taken for the next command's.
         if self._drop_pending_transfer():
             self.respond(answer)
@@ -237,6 +289,35 @@ class ExplicitSession(PasswordLogin):
             path = self.fs.fs2ftp(arg) if arg.startswith("/") else arg
             event("command", command=cmd, path=path, code=respcode, **self.identification())
 
+    # TLS
+
+    def recv(self, buffer_size: int) -> bytes:
+        try:
+            return super().recv(buffer_size)
+        except SSL.Error:
+            self._break_off()
+            return b""
+
+    def send(self, data: bytes) -> int:
+        try:
+            return int(super().send(data))
+        except SSL.Error:
+            self._break_off()
+            return 0
+
+    def _break_off(self) -> None:
+        """Close without a word: after an error, as an end without close_notify is one, OpenSSL cannot go on."""
+        self._error = True
+        self.close()
+
+    def secure_connection(self, ssl_context: Any) -> None:  # noqa: ANN401
+        # Who is refused hears of it within TLS, and is not counted till then: such connections must not pile up.
+        self._handshake_deadline = self.call_later(HANDSHAKE_SECONDS, self.handle_failed_ssl_handshake)
+        super().secure_connection(ssl_context)
+
+    def handle_ssl_established(self) -> None:
+        self._handshake_deadline.cancel()
+
     def handle_failed_ssl_handshake(self) -> None:
         warn("handshake failed", **self.identification())
         self.close()
@@ -255,6 +336,7 @@ class ImplicitSession(ExplicitSession):
         self.secure_connection(self.ssl_context)
 
     def handle_ssl_established(self) -> None:
+        super().handle_ssl_established()
         self.greet()
 
     def flush_account(self) -> None:

@@ -154,6 +154,29 @@ def test_a_failed_handshake_is_answered_to_the_command_that_waits(clients):
     assert client.nlst() == []
 
 
+def test_a_client_that_leaves_before_the_handshake_gets_its_answer(clients):
+    client = clients.login()
+    with data_connection(client):
+        client.putcmd("NLST")
+        assert client.getresp().startswith("150 ")
+    with pytest.raises(ftplib.error_perm, match="522 "):
+        client.getresp()
+    assert client.nlst() == []
+
+
+def test_a_data_connection_that_is_gone_when_it_is_accepted_harms_nobody(clients, server):
+    client = clients.login()
+    client.sendcmd("EPSV")
+    client.putcmd("NLST")
+    assert client.getresp().startswith("150 ")
+    (session,) = [one for listener in server._listeners for one in listener.sessions]
+    # As after a reset: it has no peer.
+    server._mailbox.post(lambda: session.on_data_connecting(socket.socket()))
+    with pytest.raises(ftplib.error_perm, match="522 "):
+        client.getresp()
+    assert client.nlst() == []
+
+
 def test_a_transfer_without_pasv_is_refused(clients):
     with pytest.raises(ftplib.error_temp, match="425 Use PASV or EPSV first"):
         clients.login().sendcmd("NLST")

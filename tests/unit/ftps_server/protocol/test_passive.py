@@ -1,6 +1,8 @@
 """Passive mode: only ports of the range, only addresses that are known."""
 
+import errno
 import ftplib
+import os
 import re
 import socket
 from contextlib import ExitStack
@@ -8,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from ftps_server.protocol.passive import PassiveAcceptor
+from ftps_server.protocol.session import ExplicitSession
 from unit.ftps_server.harness import DEADLINE, wait_for
 
 
@@ -103,3 +106,49 @@ def test_a_client_that_does_not_connect_gives_its_port_back(clients, monkeypatch
     wait_for(lambda: clients.metric("ftps_server_passive_ports_in_use") == 0, "a free port")
     # Answers and commands are still in step.
     assert client.sendcmd("PWD").startswith("257 ")
+
+
+@pytest.mark.usefixtures("server")
+def test_data_may_come_to_another_address_than_the_control_connection(clients):
+    client = clients.login()
+    port = offered(client.sendcmd("EPSV"))
+    client.putcmd("NLST")
+    assert client.getresp().startswith("150 ")
+    with (
+        socket.create_connection(("127.0.0.3", port), timeout=DEADLINE, source_address=("127.0.0.1", 0)) as raw,
+        clients.context().wrap_socket(raw, server_hostname="localhost") as data,
+    ):
+        assert data.recv(1) == b""
+    assert client.getresp().startswith("226 ")
+
+
+@pytest.mark.usefixtures("server")
+def test_a_session_that_ends_while_it_is_offered_a_port_gives_it_back(clients, monkeypatch):
+    respond = ExplicitSession.respond
+    # What happens when the answer cannot be sent.
+    monkeypatch.setattr(
+        ExplicitSession, "respond", lambda self, text, **_: self.close() if text[:3] == "229" else respond(self, text)
+    )
+    with pytest.raises(EOFError):
+        clients.login().sendcmd("EPSV")
+    wait_for(lambda: clients.metric("ftps_server_sessions") == 0, "the session's end")
+    assert clients.metric("ftps_server_passive_ports_in_use") == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_a_data_connection_that_the_kernel_cannot_accept_is_answered(clients, monkeypatch):
+    def fail(_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    client = clients.login()
+    port = offered(client.sendcmd("EPSV"))
+    client.putcmd("NLST")
+    assert client.getresp().startswith("150 ")
+    monkeypatch.setattr(PassiveAcceptor, "accept", fail)
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE),
+        pytest.raises(ftplib.error_temp, match="425 The data connection could not be accepted"),
+    ):
+        client.getresp()
+    monkeypatch.undo()
+    assert client.nlst() == []

@@ -1,12 +1,19 @@
 """Control connections: what is possible when."""
 
 import ftplib
+import logging
+import os
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+
+from ftps_server.protocol import session
+from unit.ftps_server.harness import DEADLINE, wait_for
 
 
 def refusal(call: Callable[[], object]) -> str:
@@ -116,3 +123,71 @@ def test_an_aborted_command_is_not_taken_up_by_the_next_connection(clients):
     assert refusal(client.getresp).startswith("426 ")
     assert client.getresp().startswith("225 ")
     assert client.nlst() == ["never"]
+
+
+def test_a_command_with_nul_is_refused_and_the_session_goes_on(clients):
+    client = clients.login()
+    assert refusal(lambda: client.sendcmd("RETR a\0b")).startswith("501 ")
+    assert client.voidcmd("NOOP").startswith("200 ")
+
+
+def test_the_rest_of_a_line_that_is_too_long_is_no_command(clients):
+    with clients.raw_implicit() as raw, raw.makefile("rb") as answers:
+        answers.readline()
+        raw.sendall(b"X" * 2100)
+        assert answers.readline().startswith(b"500 Command too long")
+        raw.sendall(b"NOOP\r\nSYST\r\n")
+        assert answers.readline().startswith(b"215 ")
+
+
+def test_nothing_is_carried_out_behind_quit(clients):
+    with clients.raw_implicit() as raw, raw.makefile("rb") as answers:
+        raw.sendall(b"QUIT\r\nNOOP\r\n")
+        assert [line[:3] for line in answers] == [b"220", b"221"]
+
+
+def test_quit_does_not_wait_for_a_data_connection_that_nothing_uses(clients):
+    client = clients.login()
+    host, port = ftplib.parse229(client.sendcmd("EPSV"), client.sock.getpeername())
+    raw = socket.create_connection((host, port), timeout=DEADLINE)
+    with clients.context().wrap_socket(raw, server_hostname="localhost"):
+        assert client.sendcmd("QUIT").startswith("221 ")
+        wait_for(lambda: clients.metric("ftps_server_sessions") == 0, "the session's end")
+
+
+@pytest.mark.parametrize("mode", ["explicit", "implicit"])
+def test_a_handshake_that_does_not_begin_is_not_waited_for(clients, setup, monkeypatch, mode):
+    monkeypatch.setattr(session, "HANDSHAKE_SECONDS", 0.05)
+    with socket.create_connection(("127.0.0.1", getattr(setup, mode)), timeout=DEADLINE) as raw:
+        if mode == "explicit":
+            raw.sendall(b"AUTH TLS\r\n")
+            assert raw.makefile("rb").readlines()[-1].startswith(b"234 ")
+        else:
+            assert raw.recv(1) == b""
+
+
+def test_a_finished_handshake_is_not_cut(clients, monkeypatch):
+    monkeypatch.setattr(session, "HANDSHAKE_SECONDS", 0.3)
+    client = clients.login()
+    late = time.monotonic() + 0.6
+    wait_for(lambda: client.voidcmd("NOOP") and time.monotonic() > late)
+
+
+def test_what_is_no_tls_ends_the_session_without_a_fuss(clients, caplog):
+    with clients.raw_implicit() as raw:
+        os.write(raw.fileno(), b"no record of TLS")
+        wait_for(lambda: clients.metric("ftps_server_sessions") == 0, "the session's end")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("how", ["asks on", "quits"])
+def test_who_does_not_read_its_answers_is_cut_off(clients, setup, monkeypatch, how):
+    monkeypatch.setattr(session, "MAX_UNREAD_ANSWERS", 10 if how == "asks on" else 1 << 30)
+    monkeypatch.setattr(session, "CLOSE_SECONDS", 0.1)
+    with socket.create_connection(("127.0.0.1", setup.explicit), timeout=DEADLINE) as raw:
+        raw.recv(100)
+        wait_for(lambda: clients.metric("ftps_server_sessions") == 1, "the session")
+        # More answers than the kernel holds, whatever it grows its buffers to.
+        with suppress(ConnectionError):
+            raw.sendall(b"HELP\r\n" * 30000 + b"QUIT\r\n")
+        wait_for(lambda: clients.metric("ftps_server_sessions") == 0, "the session's end")
