@@ -1,6 +1,7 @@
 """The command line: `ftps-server --passive-ports FIRST-LAST`."""
 
 import argparse
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--passive-ports", required=True, metavar="FIRST-LAST")
     arguments = parser.parse_args()
     logs.configure()
+    _allow_descriptors()
     try:
         server = Server(arguments.config_directory, PassivePorts.parse(arguments.passive_ports))
     except ConfigError as error:
@@ -32,6 +34,12 @@ def main() -> int:
         signal.signal(number, lambda received, _: server.stop(signal.Signals(received).name))
     server.run()
     return 0
+
+
+def _allow_descriptors() -> None:
+    """Have as many files and connections as may be: container runtimes start with 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6, has_dualstack_ipv6
+from socket import AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, has_dualstack_ipv6
+from socketserver import TCPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -59,10 +60,16 @@ class AdminServer:
 
 
 def _server_class() -> type[ThreadingHTTPServer]:
-    class DualStack(ThreadingHTTPServer):
-        address_family = AF_INET6
+    class Server(ThreadingHTTPServer):
+        address_family = AF_INET6 if has_dualstack_ipv6() else AF_INET
 
-    return DualStack if has_dualstack_ipv6() else ThreadingHTTPServer
+        def server_bind(self) -> None:
+            if self.address_family == AF_INET6:
+                self.socket.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 0)
+            # Past HTTPServer, which asks the DNS for a name of its own: where that does not answer, for long.
+            TCPServer.server_bind(self)
+
+    return Server
 
 
 def _handler(admin: AdminServer, heartbeat: Heartbeat, metrics: Metrics) -> type[BaseHTTPRequestHandler]:
@@ -70,7 +77,7 @@ def _handler(admin: AdminServer, heartbeat: Heartbeat, metrics: Metrics) -> type
         timeout = 10
 
         def do_GET(self) -> None:
-            match self.path:
+            match self.path.partition("?")[0]:
                 case "/livez":
                     self._answer(heartbeat.alive)
                 case "/readyz":

@@ -14,7 +14,7 @@ REFRESH_SECONDS = 30.0
 
 
 def look_up(name: str) -> str:
-    """An IPv4 address of a host name. Blocks. Raises OSError, UnicodeError for what is no host name."""
+    """An IPv4 address of a host name. Blocks. Raises OSError, ValueError for what is no host name."""
     return str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
 
 
@@ -66,7 +66,7 @@ class Announcer:
         """In a thread of its own."""
         try:
             address = self._resolve(name)
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             self._post(lambda error=error: self._on_failure(name, error))  # type: ignore[misc]
         else:
             self._post(lambda: self._on_answer(name, address))

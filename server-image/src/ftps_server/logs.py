@@ -1,6 +1,7 @@
 """Logs: one event a line, as JSON, on standard output. What is secret is never handed to a logger."""
 
 import datetime
+import io
 import json
 import logging
 import sys
@@ -27,6 +28,9 @@ class JsonFormatter(logging.Formatter):
 
 def configure() -> None:
     """Send every logger's records to standard output."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name need not be valid UTF-8: what is not becomes an escape of JSON's.
+        sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

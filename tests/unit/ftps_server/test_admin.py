@@ -1,5 +1,6 @@
 """Probes and metrics."""
 
+import socket
 import urllib.error
 
 import pytest
@@ -44,6 +45,7 @@ def test_it_is_ready_when_it_says_so_and_the_loop_turns(admin, clients, clock):
 @pytest.mark.usefixtures("admin")
 def test_metrics_are_in_prometheus_format(clients):
     assert "# TYPE ftps_server_sessions gauge" in clients.get("metrics")[1]
+    assert clients.get("metrics?name=value")[0] == 200
 
 
 @pytest.mark.usefixtures("admin")
@@ -56,3 +58,14 @@ def test_a_closed_server_does_not_answer(setup, clock, clients):
     server.close()
     with pytest.raises(urllib.error.URLError):
         clients.get("livez")
+
+
+def test_the_start_does_not_wait_for_the_dns(setup, monkeypatch):
+    monkeypatch.setattr(socket, "getfqdn", lambda *_: pytest.fail("the DNS was asked"))
+    AdminServer(setup.admin, heartbeat=Heartbeat(), metrics=Metrics()).close()
+
+
+@pytest.mark.usefixtures("admin")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_it_answers_over_both_families(setup, host):
+    socket.create_connection((host, setup.admin)).close()

@@ -2,7 +2,12 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import ftps_server
 from ftps_server.logs import JsonFormatter
 
 
@@ -30,3 +35,11 @@ def test_an_exception_stays_on_the_line():
     except ValueError as error:
         line = formatted("call failed", exc_info=(type(error), error, error.__traceback__))
     assert line["exception"].endswith("base 10: 'bad'")
+
+
+def test_what_is_no_utf_8_is_logged_as_an_escape():
+    script = "from ftps_server import logs; logs.configure(); logs.event('transfer', path='/\\udcff')"
+    environment = os.environ | {"PYTHONPATH": str(Path(ftps_server.__file__).parents[1]), "PYTHONUTF8": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True)
+    assert done.stderr == b""
+    assert json.loads(done.stdout)["path"] == "/\udcff"

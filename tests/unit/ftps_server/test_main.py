@@ -96,6 +96,17 @@ def test_a_second_signal_cuts_what_the_first_one_waits_for(clients, process):
     assert process.returncode == 0
 
 
+def test_it_may_have_as_many_connections_as_the_system_allows(setup, environment):
+    few = ["bash", "-c", 'ulimit -S -n 100; exec "$@"', "bash"]
+    with subprocess.Popen([*few, *command(setup)], env=environment, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        wait_for(lambda: '"started"' in running.stdout.readline(), "the start")
+        limits = Path(f"/proc/{running.pid}/limits").read_text(encoding="ascii").splitlines()
+        running.kill()
+    (soft, hard) = next(line for line in limits if line.startswith("Max open files")).split()[3:5]
+    assert soft == hard
+
+
 def test_the_first_process_of_a_container_ends_too(setup, environment):
     # In a PID namespace of its own it is PID 1, and signals without a handler are ignored.
     unshare = ["unshare", "--map-root-user", "--pid", "--fork", "--kill-child"]
