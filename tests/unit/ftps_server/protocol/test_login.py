@@ -1,6 +1,9 @@
 """Logins: a good hash takes long, nobody else waits for it, and guessing does not pay."""
 
 import ftplib
+import logging
+import socket
+import struct
 import threading
 
 import pytest
@@ -58,6 +61,25 @@ def test_a_session_may_end_while_its_password_is_checked(clients, slow_check):
     slow_check.go.set()
     wait_for(lambda: clients.metric("ftps_server_sessions") == 0, "the session's end")
     assert clients.connect().voidcmd("NOOP").startswith("200 ")
+
+
+def test_a_client_that_is_gone_when_its_password_is_checked_is_no_trouble(clients, monkeypatch, caplog):
+    begun, go = threading.Event(), threading.Event()
+
+    def match_late(*_):
+        begun.set()
+        return go.wait(DEADLINE)
+
+    monkeypatch.setattr(PasswordVerifier, "_matches", match_late)
+    raw = clients.raw_implicit()
+    raw.sendall(b"USER alice\r\nPASS right\r\nPWD\r\nEPSV\r\nNLST\r\n")
+    assert begun.wait(DEADLINE)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raw.close()
+    go.set()
+    wait_for(lambda: clients.metric("ftps_server_sessions") == 0, "the session's end")
+    assert clients.metric("ftps_server_passive_ports_in_use") == 0
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_an_unknown_user_and_a_wrong_password_look_alike(clients):
