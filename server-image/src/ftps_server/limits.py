@@ -1,4 +1,4 @@
-"""Who is let in: counts sessions, in all and by address."""
+"""Who is let in: counts sessions, in all, by address and by user."""
 
 from collections import Counter
 
@@ -10,6 +10,7 @@ class Admission:
 
     def __init__(self, limits: LimitsConfig) -> None:
         self._limits = limits
+        self._by_user: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
         self.draining = False
 
@@ -33,6 +34,24 @@ class Admission:
         self._by_address[address] -= 1
         if self._by_address[address] <= 0:
             del self._by_address[address]
+
+    def replace(self, limits: LimitsConfig) -> None:
+        """Take new limits; who is in stays."""
+        self._limits = limits
+
+    def log_in(self, user: str) -> None:
+        """Count a session as a user's."""
+        self._by_user[user] += 1
+
+    def log_out(self, user: str) -> None:
+        """Count it as this user's no more."""
+        self._by_user[user] -= 1
+        if self._by_user[user] <= 0:
+            del self._by_user[user]
+
+    def logged_in(self, user: str) -> int:
+        """How many sessions a user has."""
+        return self._by_user[user]
 
     @property
     def sessions(self) -> int:

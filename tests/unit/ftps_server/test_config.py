@@ -25,7 +25,7 @@ def test_an_empty_object_is_a_whole_configuration(tmp_path):
     [
         (ServerConfig, '{"explicit": {"port": 0}}', "explicit.port: Input should be greater than or equal to 1"),
         (ServerConfig, '{"typo": 1}', "typo: Extra inputs are not permitted"),
-        (AddressConfig, '{"default": {}}', "default: Value error, address, environment: exactly one must be set"),
+        (AddressConfig, '{"default": {}}', "default: Value error, address, environment, local: exactly one"),
         (AddressConfig, "[]", "(whole file): Input should be an object"),
         (UsersConfig, '{"users": [{"name": "x", "passwordHash": "p"}]}', "users.0.passwordHash: Value error, must be"),
     ],

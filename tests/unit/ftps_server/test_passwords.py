@@ -1,10 +1,12 @@
 """Password checks: right, wrong, nobody's, unusable - each gets an answer."""
 
 import queue
+import threading
 
 import pytest
 from argon2 import PasswordHasher
 
+from ftps_server import hashes, passwords
 from ftps_server.passwords import PasswordVerifier
 from unit.ftps_server.harness import DEADLINE, PASSWORD, PASSWORD_HASH
 
@@ -57,3 +59,18 @@ def test_an_unexpected_error_is_answered_by_no(verifies, monkeypatch, caplog):
     monkeypatch.setattr(PasswordHasher, "verify", fail)
     assert not verifies(PASSWORD_HASH, PASSWORD)
     assert "password check failed" in caplog.text
+
+
+def test_when_too_many_checks_wait_another_is_refused_until_one_is_answered(monkeypatch):
+    checks = threading.Event()
+    monkeypatch.setattr(hashes, "matches", lambda *_: checks.wait(DEADLINE))
+    monkeypatch.setattr(passwords, "MAX_PENDING", 3)
+    posted, answers = queue.Queue(), []
+    verifier = PasswordVerifier(posted.put)
+    assert [verifier.verify(PASSWORD_HASH, "", answers.append) for _ in range(4)] == [True, True, True, False]
+    checks.set()
+    for _ in range(3):
+        posted.get(timeout=DEADLINE)()
+    assert answers == [True, True, True]
+    assert verifier.verify(PASSWORD_HASH, "", answers.append)
+    verifier.close()

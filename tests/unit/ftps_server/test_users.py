@@ -23,5 +23,13 @@ def test_a_new_list_replaces_the_old_one():
 
 
 def test_the_decoy_is_the_hash_of_a_user():
-    assert Users(config("alice")).decoy_hash == PASSWORD_HASH
-    assert Users(config()).decoy_hash is None
+    assert Users(config("alice")).decoy_hash("nobody") == PASSWORD_HASH
+    assert Users(config()).decoy_hash("nobody") is None
+
+
+def test_a_name_has_always_the_same_decoy():
+    hashes = [f"$6$salt${number}" for number in range(50)]
+    listed = [user(f"user{number}", passwordHash=text) for number, text in enumerate(hashes)]
+    users = Users(UsersConfig.model_validate({"users": listed}))
+    assert len({users.decoy_hash("nobody") for _ in range(20)}) == 1
+    assert len({users.decoy_hash(f"nobody{number}") for number in range(50)}) > 10

@@ -1,6 +1,6 @@
 """How a configuration file is read, and what all of them share."""
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path, PurePosixPath
 from typing import Annotated, TypeVar
 
@@ -31,7 +31,15 @@ def _is_inside_storage(path: str) -> str:
     return path
 
 
+def _is_address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address") from None
+
+
 InsidePath = Annotated[str, AfterValidator(_is_inside_storage)]
+ListenAddress = Annotated[str, AfterValidator(_is_address)]
 
 M = TypeVar("M", bound=Model)
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, HttpUrl, ValidationError, model_validator
 
-from ftps_server.config.base import ConfigError, Model, Network, Port, describe
+from ftps_server.config.base import ConfigError, ListenAddress, Model, Network, Port, describe
 
 # Above 1024: the server has no capabilities. A Service maps 21 and 990 to these.
 EXPLICIT_PORT = 2121
@@ -144,6 +144,8 @@ class ServerConfig(Model):
 
     explicit: ListenerConfig = ListenerConfig(port=EXPLICIT_PORT)
     implicit: ListenerConfig = ListenerConfig(port=IMPLICIT_PORT)
+    listen_addresses: tuple[ListenAddress, ...] = ()
+    """The addresses of this machine that control and passive ports are open at; none: all of them."""
     active: ActiveConfig = ActiveConfig()
     passive: PassiveConfig = PassiveConfig()
     proxy_protocol: ProxyProtocolConfig | None = None

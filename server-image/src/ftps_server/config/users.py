@@ -1,6 +1,7 @@
 """`users.json`: everybody who may log in."""
 
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -47,8 +48,8 @@ class UserConfig(Model):
 
     name: str = Field(min_length=1, max_length=64)
     password_hash: Annotated[str, AfterValidator(_is_known_hash)] | None = None
-    client_certificate: bool = False
-    """Whether a client certificate that names this user logs it in, without a password."""
+    client_certificate: str | None = Field(default=None, min_length=1)
+    """A client certificate of this name (see `tls.clientAuth.userFrom`) logs the user in, without a password."""
     home_directory: InsidePath
     """Absolute, inside the storage; made at login where it is missing."""
     permissions: Permissions = Permissions.READ_WRITE
@@ -64,8 +65,16 @@ class UserConfig(Model):
 
     @model_validator(mode="after")
     def _can_log_in(self) -> Self:
-        if self.password_hash is None and not self.client_certificate:
+        if self.password_hash is None and self.client_certificate is None:
             raise ValueError("passwordHash, clientCertificate: at least one must be set")
+        return self
+
+    @model_validator(mode="after")
+    def _directories_are_unique(self) -> Self:
+        paths = [PurePosixPath(entry.path) for entry in self.directories]
+        for path in paths:
+            if paths.count(path) > 1:
+                raise ValueError(f"directories: the path {str(path)!r} stands twice")
         return self
 
 
