@@ -1,16 +1,21 @@
 """The command: what it says when it cannot start, and how it ends."""
 
+import ftplib
+import io
 import json
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
-from unit.ftps_server.harness import DEADLINE, user, wait_for
+from unit.ftps_server.harness import DEADLINE, PASSWORD_HASH, user, wait_for
 
 
 def command(setup, *, passive: str | None = None) -> list[str]:
@@ -44,7 +49,7 @@ def break_limit(setup):
 
 def break_user(setup):
     setup.users(user(passwordHash="secret"))
-    return "users/users.json: users.0.passwordHash: Value error, must be an argon2id hash"
+    return "users/users.json: users.0.passwordHash: Value error, must be an argon2id ($argon2id$…)"
 
 
 def break_key(setup):
@@ -122,6 +127,135 @@ def test_the_first_process_of_a_container_ends_too(setup, environment):
         finally:
             outer.kill()  # it takes the server along
         assert outer.returncode == 0
+
+
+@pytest.fixture
+def toml(setup) -> Path:
+    """The setup in one file."""
+    file = setup.directory / "ftps-server.toml"
+    file.write_text(f"""
+storage_directory = "storage"
+admin_port = {setup.admin}
+explicit.port = {setup.explicit}
+implicit.port = {setup.implicit}
+passive = {{first_port = {setup.passive.first}, last_port = {setup.passive.last}}}
+tls = {{certificate = "tls/tls.crt", private_key = "tls/tls.key"}}
+
+[[users]]
+name = "alice"
+password_hash = "{PASSWORD_HASH}"
+home_directory = "/alice"
+""")
+    return file
+
+
+def run(environment, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, "-m", "ftps_server", *words]
+    return subprocess.run(
+        arguments, env=environment, input=stdin, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_one_file_is_served_and_read_again(toml, environment, clients):
+    words = [sys.executable, "-m", "ftps_server", "--config", str(toml)]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            wait_for(lambda: _ready(clients), "readiness")
+            client = clients.login()
+            client.storbinary("STOR file", io.BytesIO(b"content"))
+            toml.write_text(toml.read_text().replace('name = "alice"', 'name = "bob"'))
+            wait_for(lambda: _logs_in(clients, "bob"), "the new user")
+            assert client.nlst() == ["file"]
+        finally:
+            running.terminate()
+            running.communicate(timeout=DEADLINE)
+
+
+@pytest.mark.parametrize("kind", ["toml", "directory"])
+def test_a_good_configuration_is_called_good(setup, toml, environment, kind):
+    words = ["--config", str(toml)] if kind == "toml" else command(setup)[3:]
+    done = run(environment, "--check", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the configuration is good" in done.stdout
+
+
+def test_a_bad_file_is_named_in_one_sentence(toml, environment):
+    toml.write_text(toml.read_text() + "max_sesions = 1")
+    for words in (["--check", "--config", str(toml)], ["--config", str(toml)]):
+        done = run(environment, *words)
+        assert done.returncode == 2
+        assert done.stderr == f"ftps-server: {toml}: users.0.max_sesions: Extra inputs are not permitted\n"
+
+
+def test_a_check_reads_the_certificate(toml, setup, environment):
+    sentence = break_key(setup)
+    done = run(environment, "--check", "--config", str(toml))
+    assert done.returncode == 2
+    assert sentence in done.stderr
+
+
+def test_a_port_that_is_taken_is_told(toml, setup, environment):
+    with socket.create_server(("0.0.0.0", setup.explicit)):
+        done = run(environment, "--config", str(toml))
+    assert done.returncode == 1
+    assert "cannot listen" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--config", "file", "--passive-ports", "1-2"],
+        ["--config", "file", "--dev"],
+        ["--config", "file", "hash-password"],
+    ],
+)
+def test_it_is_told_one_thing_to_do(environment, words):
+    done = run(environment, *words)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+def test_a_password_becomes_a_hash(environment):
+    done = run(environment, "hash-password", stdin="correct horse\n")
+    assert done.returncode == 0
+    assert PasswordHasher().verify(done.stdout.rstrip("\n"), "correct horse")
+
+
+@pytest.mark.parametrize("stdin", ["", "\n"])
+def test_no_password_becomes_no_hash(environment, stdin):
+    done = run(environment, "hash-password", stdin=stdin)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(("again", "code"), [("correct horse", 0), ("another", 2)])
+def test_at_a_terminal_a_password_is_typed_twice(environment, again, code):
+    main, terminal = pty.openpty()
+    arguments = [sys.executable, "-m", "ftps_server", "hash-password"]
+    with (
+        os.fdopen(main, "r+b", buffering=0) as screen,
+        subprocess.Popen(
+            arguments, env=environment, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, start_new_session=True
+        ) as running,
+    ):
+        os.close(terminal)
+        shown = b""
+        for prompt, line in ((b"Password: ", "correct horse"), (b"Again: ", again)):
+            while prompt not in shown:
+                shown += screen.read(1024)
+            screen.write(f"{line}\n".encode())
+        output, _ = running.communicate(timeout=DEADLINE)
+    assert running.returncode == code
+    assert output.startswith(b"$argon2id$") == (code == 0)
+    assert b"horse" not in shown
+
+
+def _logs_in(clients, name: str) -> bool:
+    try:
+        clients.login(name)
+    except ftplib.error_perm:
+        return False
+    return True
 
 
 def _ready(clients) -> bool:
