@@ -93,6 +93,10 @@ def _previous_hashes(previous: SecretView | None) -> dict[tuple[str, str], str]:
     try:
         users = UsersConfig.model_validate_json(previous.data.get(USERS_FILE.name, b""))
         sources: dict[str, str] = json.loads(previous.data.get(SOURCES_KEY, b"{}"))
-        return {(user.name, sources[user.name]): user.password_hash for user in users.users if user.name in sources}
+        return {
+            (user.name, sources[user.name]): user.password_hash
+            for user in users.users
+            if user.name in sources and user.password_hash is not None
+        }
     except (ValidationError, ValueError, TypeError, AttributeError):
         return {}

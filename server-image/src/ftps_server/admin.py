@@ -25,9 +25,11 @@ class Heartbeat:
         self._monotonic = monotonic
         self._last = monotonic()
 
-    def beat(self) -> None:
-        """Called by the loop."""
-        self._last = self._monotonic()
+    def beat(self) -> float:
+        """Called by the loop; how many seconds late."""
+        now = self._monotonic()
+        late, self._last = now - self._last - BEAT_SECONDS, now
+        return max(0.0, late)
 
     @property
     def alive(self) -> bool:

@@ -40,13 +40,14 @@ class Announcer:
         self._config = config
         self.refresh()
 
-    def address_for(self, client: str) -> str | None:
-        """The IPv4 address for a client, None while it is not known."""
+    def address_for(self, client: str, *, local: str) -> str | None:
+        """The IPv4 address for a client that has connected to `local`, None while it is not known."""
         peer = ip_address(client)
         for override in self._config.overrides:
             if any(peer in network for network in override.cidrs):
                 return self._known(override.address)
-        return self._known(_value(self._config.default))
+        default = self._config.default
+        return local if default is not None and default.local else self._known(_value(default))
 
     def refresh(self) -> None:
         """Look every host name up again."""

@@ -1,6 +1,6 @@
 """What Prometheus is told."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class Metrics:
@@ -18,6 +18,33 @@ class Metrics:
             "ftps_server_transfers", "Files transferred", ["direction", "outcome"], registry=self.registry
         )
         self.bytes = Counter("ftps_server_bytes", "Bytes of files", ["direction"], registry=self.registry)
+        self.transfer_seconds = Histogram(
+            "ftps_server_transfer_seconds",
+            "How long transfers take",
+            ["direction"],
+            buckets=(0.01, 0.1, 1, 10, 60, 600, 3600),
+            registry=self.registry,
+        )
+        self.handshakes = Counter(
+            "ftps_server_tls_handshakes", "TLS handshakes of control connections", ["version"], registry=self.registry
+        )
+        self.data_connections = Counter(
+            "ftps_server_data_connections",
+            "Data connections, by whether they resumed the control connection's TLS session",
+            ["tls"],
+            registry=self.registry,
+        )
+        self.passive_exhausted = Counter(
+            "ftps_server_passive_ports_exhausted",
+            "Requests for a passive port when none was free",
+            registry=self.registry,
+        )
+        self.loop_lag = Histogram(
+            "ftps_server_event_loop_lag_seconds",
+            "How late the event loop is",
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
+            registry=self.registry,
+        )
         self.passive_ports = Gauge("ftps_server_passive_ports", "Passive ports owned", registry=self.registry)
         self.passive_ports_in_use = Gauge(
             "ftps_server_passive_ports_in_use", "Passive ports waiting for a client", registry=self.registry
@@ -25,6 +52,10 @@ class Metrics:
         self.reloads = Counter(
             "ftps_server_reloads", "Configuration files read again", ["file", "outcome"], registry=self.registry
         )
+        self.hook_events = Counter(
+            "ftps_server_hook_events", "Events of the upload hook", ["outcome"], registry=self.registry
+        )
+        self.hook_queue = Gauge("ftps_server_hook_queue", "Events that wait for delivery", registry=self.registry)
         self.certificate_not_after = Gauge(
             "ftps_server_certificate_not_after_seconds", "When the certificate expires", registry=self.registry
         )

@@ -1,67 +1,176 @@
 """TLS contexts from certificate and key files."""
 
 import datetime
-from dataclasses import dataclass
+import os
+import ssl
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from OpenSSL import SSL
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from ftps_server.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE, SERVER_FILE, ConfigError, TlsConfig, TlsVersion
+from ftps_server.config import ClientAuth, ConfigError, TlsConfig, TlsVersion
+from ftps_server.sources import Files
 
-_VERSIONS = {TlsVersion.TLS_1_2: SSL.TLS1_2_VERSION, TlsVersion.TLS_1_3: SSL.TLS1_3_VERSION}
+_VERSIONS = {TlsVersion.TLS_1_2: ssl.TLSVersion.TLSv1_2, TlsVersion.TLS_1_3: ssl.TLSVersion.TLSv1_3}
+_VERIFY = {
+    ClientAuth.NONE: ssl.CERT_NONE,
+    ClientAuth.OPTIONAL: ssl.CERT_OPTIONAL,
+    ClientAuth.REQUIRED: ssl.CERT_REQUIRED,
+}
+READY_CONTEXTS = 32
 
 
-@dataclass(frozen=True, slots=True)
 class Identity:
-    """What sessions are served with: a context, and when its certificate expires."""
+    """A certificate and its key, as they were read: what becomes of the files later changes nothing here."""
 
-    context: SSL.Context
-    not_after: datetime.datetime
+    def __init__(self, files: Files, config: TlsConfig, *, protocols: Sequence[str] = ()) -> None:
+        """Read certificate and key as a pair. Raises ConfigError; so it does between the two writes of a renewal."""
+        self._config = config
+        self._protocols = list(protocols)
+        certificate, key = files.certificate, files.private_key
+        chain, secret = _read(certificate), _read(key)
+        leaf = _leaf(chain, certificate)
+        _check_key(secret, key, leaf, certificate)
+        self.not_after: datetime.datetime = leaf.not_valid_after_utc
+        self.host_names = frozenset(name.lower() for name in _host_names(leaf))
+        self._pair = _Pem(chain.rstrip() + b"\n" + secret)
+        self._authorities, self._revoked = _client_authorities(files, config)
+        self.ready = ReadyContexts(self._make)
+        try:
+            self.ready.take()
+        except ssl.SSLError as error:
+            # Well-formed, but more than OpenSSL takes: a key too small, a digest too weak.
+            raise ConfigError(f"{certificate}: {error.reason or error}") from None
+
+    def context(self) -> ssl.SSLContext:
+        """A context that nobody else has: what it resumes began in it."""
+        return self.ready.take()
+
+    def close(self) -> None:
+        """Make no more contexts."""
+        self.ready.close()
+
+    def _make(self) -> ssl.SSLContext:
+        config = self._config
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = _VERSIONS[config.min_version]
+        # RFC 9325: no compression (CRIME), no renegotiation; RFC 4217 needs neither.
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        if config.ciphers is not None:
+            context.set_ciphers(config.ciphers)
+        context.load_cert_chain(self._pair.path)
+        context.verify_mode = _VERIFY[config.client_auth.mode]
+        if self._protocols:
+            context.set_alpn_protocols(self._protocols)
+        if self._authorities:
+            context.load_verify_locations(self._authorities.path)
+        if self._revoked:
+            context.load_verify_locations(self._revoked.path)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        return context
 
 
-def load_identity(directory: Path, config: TlsConfig) -> Identity:
-    """Read certificate and key as a pair. Raises ConfigError; so it does between the two writes of a renewal."""
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(_VERSIONS[config.min_version])
-    # RFC 9325: no compression (CRIME), no renegotiation; RFC 4217 needs neither.
-    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+class ReadyContexts:
+    """Makes contexts ahead of need, in a thread: loading a key takes half a millisecond."""
+
+    def __init__(self, make: Callable[[], ssl.SSLContext], count: int = READY_CONTEXTS) -> None:
+        self._make = make
+        self._count = count
+        self._ready: deque[ssl.SSLContext] = deque()
+        self._wanted = threading.Event()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def take(self) -> ssl.SSLContext:
+        """A context of one's own."""
+        try:
+            context = self._ready.popleft()
+        except IndexError:
+            context = self._make()
+        if len(self._ready) < self._count // 2 and not self._closed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="contexts", daemon=True)
+                self._thread.start()
+            self._wanted.set()
+        return context
+
+    def close(self) -> None:
+        """Make no more."""
+        self._closed = True
+        self._wanted.set()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._wanted.wait()
+            self._wanted.clear()
+            while len(self._ready) < self._count and not self._closed:
+                self._ready.append(self._make())
+
+
+class _Pem:
+    """A file in memory: OpenSSL wants a path, a key wants no disk."""
+
+    def __init__(self, content: bytes) -> None:
+        descriptor = os.memfd_create("pem")
+        weakref.finalize(self, os.close, descriptor)
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        self.path = f"/proc/self/fd/{descriptor}"
+
+
+def load_identity(files: Files, config: TlsConfig, *, protocols: Sequence[str] = ()) -> Identity:
+    """Read what sessions are served with; `protocols` is what ALPN may agree on. Raises ConfigError."""
     if config.ciphers is not None:
-        _set_ciphers(context, config.ciphers, directory / SERVER_FILE)
-    certificate = directory / CERTIFICATE_FILE
-    not_after = _use_certificate(context, certificate)
-    _use_key(context, directory / PRIVATE_KEY_FILE, certificate)
-    return Identity(context, not_after)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(config.ciphers)
+        except ssl.SSLError:
+            raise ConfigError(f"{files.server}: tls.ciphers: OpenSSL knows none of these ciphers") from None
+    return Identity(files, config, protocols=protocols)
 
 
-def _set_ciphers(context: SSL.Context, ciphers: str, file: Path) -> None:
+def _leaf(chain: bytes, file: Path) -> x509.Certificate:
     try:
-        context.set_cipher_list(ciphers.encode())
-    except SSL.Error:
-        raise ConfigError(f"{file}: tls.ciphers: OpenSSL knows none of these ciphers") from None
-
-
-def _use_certificate(context: SSL.Context, file: Path) -> datetime.datetime:
-    try:
-        leaf, *chain = x509.load_pem_x509_certificates(_read(file))
-        context.use_certificate(leaf)
-        for certificate in chain:
-            context.add_extra_chain_cert(certificate)
-    except (ValueError, SSL.Error):
+        return x509.load_pem_x509_certificates(chain)[0]
+    except ValueError:
         raise ConfigError(f"{file}: not a certificate in PEM format") from None
-    return leaf.not_valid_after_utc
 
 
-def _use_key(context: SSL.Context, file: Path, certificate: Path) -> None:
+def _check_key(secret: bytes, file: Path, leaf: x509.Certificate, certificate: Path) -> None:
     try:
-        context.use_privatekey(load_pem_private_key(_read(file), password=None))
-        context.check_privatekey()
+        public = load_pem_private_key(secret, password=None).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(f"{file}: not a private key in PEM format, without password") from None
-    except SSL.Error:
-        raise ConfigError(f"{file}: not the private key of {certificate}") from None
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if public.public_bytes(*form) != leaf.public_key().public_bytes(*form):
+        raise ConfigError(f"{file}: not the private key of {certificate}")
+
+
+def _host_names(leaf: x509.Certificate) -> list[str]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.DNSName)
+
+
+def _client_authorities(files: Files, config: TlsConfig) -> tuple[_Pem | None, _Pem | None]:
+    if config.client_auth.mode is ClientAuth.NONE:
+        return None, None
+    authorities, revoked = files.client_ca, files.client_crl
+    content = _read(authorities)
+    _leaf(content, authorities)
+    if not revoked.exists():
+        return _Pem(content), None
+    try:
+        x509.load_pem_x509_crl(_read(revoked))
+    except ValueError:
+        raise ConfigError(f"{revoked}: not a certificate revocation list in PEM format") from None
+    return _Pem(content), _Pem(_read(revoked))
 
 
 def _read(file: Path) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from ftps_server.config import PassivePorts
 from ftps_server.protocol.session import ExplicitSession
 from ftps_server.server import Server
+from ftps_server.sources import DirectorySources
 from unit.ftps_server.harness import DEADLINE, Clients, Pki, Setup, free_ports, user
 
 
@@ -41,7 +42,7 @@ def start(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[]
     running: list[tuple[Server, threading.Thread]] = []
 
     def begin() -> Server:
-        server = Server(setup.directory, setup.passive)
+        server = Server(DirectorySources(setup.directory, setup.passive))
         thread = threading.Thread(target=server.run)
         thread.start()
         running.append((server, thread))

@@ -144,6 +144,34 @@ def user(name: str = "alice", **changes: object) -> dict[str, object]:
     return {"name": name, "passwordHash": PASSWORD_HASH, "homeDirectory": f"/{name}"} | changes
 
 
+class Ftps(ftplib.FTP_TLS):
+    """Resumes the control connection's TLS session, which ftplib does not (python/cpython#63699)."""
+
+    resumes = True
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
+        connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        if self._prot_p:
+            session = self.sock.session if self.resumes else None
+            connection = self.context.wrap_socket(connection, server_hostname=self.host, session=session)
+        return connection, size
+
+
+class ImplicitFtps(Ftps):
+    """TLS from the first byte."""
+
+    _sock: socket.socket | None = None
+
+    @property
+    def sock(self) -> socket.socket | None:
+        return self._sock
+
+    @sock.setter
+    def sock(self, value: socket.socket | None) -> None:
+        wrap = value is not None and not isinstance(value, ssl.SSLSocket)
+        self._sock = self.context.wrap_socket(value, server_hostname="127.0.0.1") if wrap else value
+
+
 @dataclass
 class Clients:
     """Makes clients that verify the server's certificate."""
@@ -158,16 +186,14 @@ class Clients:
             context.minimum_version = context.maximum_version = version
         return context
 
-    def connect(self, version: ssl.TLSVersion | None = None, host: str = "127.0.0.1") -> ftplib.FTP_TLS:
+    def connect(self, version: ssl.TLSVersion | None = None, host: str = "127.0.0.1") -> Ftps:
         """An explicit session, connected."""
-        client = ftplib.FTP_TLS(context=self.context(version), timeout=DEADLINE)
+        client = Ftps(context=self.context(version), timeout=DEADLINE)
         self.made.append(client)
         client.connect(host, self.setup.explicit)
         return client
 
-    def login(
-        self, name: str = "alice", password: str = PASSWORD, *, version: ssl.TLSVersion | None = None
-    ) -> ftplib.FTP_TLS:
+    def login(self, name: str = "alice", password: str = PASSWORD, *, version: ssl.TLSVersion | None = None) -> Ftps:
         """An explicit session, logged in, with PROT P."""
         client = self.connect(version)
         client.login(name, password)
@@ -181,22 +207,9 @@ class Clients:
         client.connect("127.0.0.1", self.setup.explicit)
         return client
 
-    def implicit(self) -> ftplib.FTP_TLS:
+    def implicit(self, version: ssl.TLSVersion | None = None) -> ImplicitFtps:
         """An implicit session; PBSZ and PROT have not been sent."""
-
-        class ImplicitFtp(ftplib.FTP_TLS):
-            _sock: socket.socket | None = None
-
-            @property
-            def sock(self) -> socket.socket | None:
-                return self._sock
-
-            @sock.setter
-            def sock(self, value: socket.socket | None) -> None:
-                wrap = value is not None and not isinstance(value, ssl.SSLSocket)
-                self._sock = self.context.wrap_socket(value, server_hostname="127.0.0.1") if wrap else value
-
-        client = ImplicitFtp(context=self.context(), timeout=DEADLINE)
+        client = ImplicitFtps(context=self.context(version), timeout=DEADLINE)
         self.made.append(client)
         client.connect("127.0.0.1", self.setup.implicit)
         client._prot_p = True

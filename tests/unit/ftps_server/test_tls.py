@@ -8,18 +8,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from ftps_server.config import ConfigError, TlsConfig, TlsVersion
+from ftps_server.sources import DirectorySources
 from ftps_server.tls import load_identity
+
+
+def files(setup):
+    return DirectorySources(setup.directory, setup.passive).files
 
 
 def problem(setup, **config):
     with pytest.raises(ConfigError) as caught:
-        load_identity(setup.directory, TlsConfig(**config))
+        load_identity(files(setup), TlsConfig(**config))
     return str(caught.value).removeprefix(f"{setup.directory}/")
 
 
 def test_the_end_of_the_certificate_is_known(setup, pki):
     setup.certify(*pki.issue(days=7))
-    left = load_identity(setup.directory, TlsConfig()).not_after - datetime.datetime.now(datetime.UTC)
+    left = load_identity(files(setup), TlsConfig()).not_after - datetime.datetime.now(datetime.UTC)
     assert datetime.timedelta(days=6) < left <= datetime.timedelta(days=7)
 
 

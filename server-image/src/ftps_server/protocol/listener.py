@@ -1,67 +1,100 @@
 """A control port."""
 
-import errno
 import socket
-from typing import Any
-
-from pyftpdlib.servers import FTPServer
+import time
 
 from ftps_server import logs
+from ftps_server.channel import READ, Channel
+from ftps_server.eventloop import EventLoop
 from ftps_server.logs import warn
 from ftps_server.protocol.session import ExplicitSession
+from ftps_server.proxyheader import HeaderReader, ProxyRefusedError
 from ftps_server.services import Services
 
-BACKLOG = 511
+ACCEPTED_AT_ONCE = 16
 PAUSE_SECONDS = 1.0
 """How long nobody is accepted after the kernel could not."""
 
 
-class Listener(FTPServer):  # type: ignore[misc]
+class Listener(Channel):
     """Accepts sessions. Limits are ours: pyftpdlib's count sockets, data connections included."""
 
-    max_cons = 0
-
     def __init__(
-        self,
-        sock: socket.socket,
-        session: type[ExplicitSession],
-        *,
-        services: Services,
-        ioloop: Any,  # noqa: ANN401
+        self, sock: socket.socket, session: type[ExplicitSession], *, services: Services, loop: EventLoop
     ) -> None:
+        super().__init__(loop, sock)
         self.services = services
         self.sessions: set[ExplicitSession] = set()
-        super().__init__(sock, session, ioloop=ioloop, backlog=BACKLOG)
+        self.ip_map: list[str] = []  # pyftpdlib's sessions look into it
+        self._session = session
+        self.watch(READ)
 
-    def handle_accept(self) -> None:
+    def handle_read_event(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                sock, peer = self.socket.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue
+            except OSError as error:
+                # Out of descriptors or of memory. Who waits stays in the backlog, and would wake the loop up all the
+                # time.
+                warn("accept failed", error=error.strerror)
+                self.pause(PAUSE_SECONDS, lambda: self.watch(READ))
+                return
+            sock.setblocking(False)
+            if self.services.config.proxy_protocol is None:
+                self.begin(sock, peer[:2])
+            else:
+                self.services.deadlines.add(Proxied(self, sock, peer[:2]))
+
+    def begin(self, sock: socket.socket, client: tuple[str, int]) -> None:
+        """A client is there."""
+        session = None
         try:
-            super().handle_accept()
-        except OSError as error:
-            # Out of descriptors or of memory. Who waits stays in the backlog, and would wake the loop up all the time.
-            warn("accept failed", error=error.strerror)
-            self.del_channel()
-            self.call_later(PAUSE_SECONDS, self.add_channel)
+            session = self._session(sock, self, ioloop=self.loop)
+            if session.connected:
+                session.remote_ip, session.remote_port = client
+                self.sessions.add(session)
+                session.handle()
+        except Exception:  # noqa: BLE001 - a boundary
+            logs.logger.exception("session failed")
+            if session is not None:
+                session.close()
 
     def handle_error(self) -> None:
-        # pyftpdlib closes the port, for good.
         logs.logger.exception("accept failed")
 
-    def handle_accepted(self, sock: Any, addr: Any) -> Any:  # noqa: ANN401 - pyftpdlib is untyped
-        session = super().handle_accepted(sock, addr)
-        if session is not None:
-            self.sessions.add(session)
-        return session
 
+class Proxied(Channel):
+    """A connection from a proxy, until it has said whose it is."""
 
-def listen(port: int) -> list[socket.socket]:
-    """Listen on all addresses: a socket a family, as a client's address should look like what it is."""
-    sockets = [socket.create_server(("0.0.0.0", port), backlog=BACKLOG)]
-    port = sockets[0].getsockname()[1]
-    if socket.has_ipv6:
+    def __init__(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+        super().__init__(listener.loop, sock)
+        self._listener = listener
+        self._header = HeaderReader(sock, peer, listener.services.config.proxy_protocol)
+        self._deadline = time.monotonic() + listener.services.config.limits.handshake_timeout_seconds
+        self._peer = peer[0]
+        self.watch(READ)
+
+    def handle_read_event(self) -> None:
         try:
-            sockets.append(socket.create_server(("::", port), family=socket.AF_INET6, backlog=BACKLOG))
-        except OSError as error:
-            if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:  # a kernel without IPv6
-                sockets[0].close()
-                raise
-    return sockets
+            client = self._header.read()
+        except (ProxyRefusedError, OSError) as error:
+            self._refuse(str(error))
+            return
+        if client is not None:
+            self.forget()
+            self.closed = True  # the socket goes on, as the session's
+            self._listener.begin(self.socket, client)
+
+    def sweep(self, now: float) -> None:
+        """Give up when it takes too long."""
+        if now >= self._deadline:
+            self._refuse("no PROXY header in time")
+
+    def _refuse(self, reason: str) -> None:
+        warn("proxy refused", proxy=self._peer, reason=reason)
+        self._listener.services.metrics.refused.labels("proxy").inc()
+        self.close()

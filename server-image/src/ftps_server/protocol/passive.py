@@ -1,117 +1,108 @@
 """Passive mode: PASV (RFC 959) and EPSV (RFC 2428).
 
-pyftpdlib's own PassiveDTP takes a random port when its range is exhausted. Behind a Service nobody can reach that
-port, so it is written anew here.
+The ports are opened once, at start, and stay so: a port may have many sessions waiting, and whose a connection is shows
+in its TLS handshake. pyftpdlib listens for each transfer anew, and takes a random port when its range is exhausted,
+which behind a Service nobody can reach.
 """
 
 import socket
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from pyftpdlib.handlers.ftp.dispatchers import PassiveDTP
-from pyftpdlib.ioloop import Acceptor
-
+from ftps_server.channel import READ, Channel
+from ftps_server.eventloop import EventLoop
 from ftps_server.logs import warn
+from ftps_server.metrics import Metrics
+from ftps_server.protocol.arrivals import Arrivals
+from ftps_server.protocol.expectation import Expectation
+from ftps_server.protocol.ports import PortsExhaustedError, PortTable
+from ftps_server.protocol.sockets import listen
 
-BACKLOG = 5
+ACCEPTED_AT_ONCE = 16
+PAUSE_SECONDS = 1.0
+"""How long nobody is accepted after the kernel could not."""
 
 
 class PassiveUnavailableError(Exception):
     """No data connection can be offered; the text is for the client."""
 
 
-class PassiveAcceptor(PassiveDTP):  # type: ignore[misc]
-    """Listens on one port of the range for one data connection. A client that does not come frees it in 30 s."""
+class PassivePorts:
+    """The passive ports of this process, and who waits there."""
 
-    def __init__(self, cmd_channel: Any, extmode: bool = False) -> None:  # noqa: ANN401 - a Session; typing it is a cycle
-        self.cmd_channel = cmd_channel
-        self.log = cmd_channel.log
-        self.log_exception = cmd_channel.log_exception
-        self._ports = cmd_channel.services.ports
-        self._metrics = cmd_channel.services.metrics
-        self._port: int | None = None
-        Acceptor.__init__(self, ioloop=cmd_channel.ioloop)
-        address = None if extmode else self._announced()
-        port = self._listen()
-        if address is None:
-            cmd_channel.respond(f"229 Entering extended passive mode (|||{port}|).")
-        else:
-            numbers = ",".join([*address.split("."), str(port // 256), str(port % 256)])
-            cmd_channel.respond(f"227 Entering passive mode ({numbers}).")
-        self.call_later(self.timeout, self.handle_timeout)
+    def __init__(self, ports: Iterable[int], *, shared: bool, loop: EventLoop, metrics: Metrics) -> None:
+        self._table = PortTable(ports, shared=shared)
+        self._loop = loop
+        self._metrics = metrics
+        self._acceptors: list[Acceptor] = []
+        metrics.passive_ports.set(self.total)
 
-    def _announced(self) -> str:
-        channel = self.cmd_channel
-        if channel.socket.family != socket.AF_INET:
-            raise PassiveUnavailableError("PASV knows IPv4 only; use EPSV.")
-        address = channel.services.announcer.address_for(channel.remote_ip)
-        if address is None:
-            raise PassiveUnavailableError("The server does not know its own address yet; use EPSV, or try again.")
-        return str(address)
+    @property
+    def total(self) -> int:
+        """How many ports there are."""
+        return self._table.total
 
-    def _listen(self) -> int:
-        """Listen on a free port. One that somebody else in the pod has is left out."""
-        unusable = []
+    def listen(self, addresses: Sequence[str], arrivals: Arrivals) -> None:
+        """Open every port. Raises OSError where one is taken."""
+        for port in self._table.ports:
+            for sock in listen(port, addresses):
+                self._acceptors.append(Acceptor(self, sock, port, arrivals))
+
+    def choose(self, address: str) -> int:
+        """A port for a client. Raises PassiveUnavailableError."""
         try:
-            while (port := self._ports.take()) is not None:
-                try:
-                    listening = _bound(self.cmd_channel.socket.family, port)
-                except OSError as error:
-                    warn("passive port unusable", port=port, error=error.strerror)
-                    unusable.append(port)
-                    continue
-                self._port = port
-                self._metrics.passive_ports_in_use.set(self._ports.in_use - len(unusable))
-                self.accepting = True
-                self.set_socket(listening)
-                return int(port)
-        finally:
-            for port in unusable:
-                self._ports.give_back(port)
-        warn("passive ports exhausted", **self.cmd_channel.identification())
-        raise PassiveUnavailableError("All passive ports are in use; try again.")
+            return self._table.choose(address)
+        except PortsExhaustedError:
+            self._metrics.passive_exhausted.inc()
+            raise PassiveUnavailableError("All passive ports are in use; try again.") from None
 
-    def handle_accepted(self, sock: Any, addr: Any) -> None:  # noqa: ANN401
-        if addr[0] != self.cmd_channel.remote_ip:
-            # Without an answer: the client has asked nothing, so it would take it for that to its next command.
-            warn("foreign data connection refused", address=addr[0], **self.cmd_channel.identification())
-            sock.close()
-            return
-        self.close()
-        self.cmd_channel.on_data_connecting(sock)
+    def expect(self, expectation: Expectation) -> None:
+        """Somebody waits at a port now."""
+        self._table.add(expectation)
+        self._metrics.passive_ports_in_use.set(self._table.in_use)
 
-    def handle_timeout(self) -> None:
-        """The client has not connected."""
-        self.close()
-        self.cmd_channel.on_data_connection_failed("425 Nobody connected to the passive port in time.")
+    def forget(self, expectation: Expectation) -> None:
+        """Waits no more."""
+        self._table.remove(expectation)
+        self._metrics.passive_ports_in_use.set(self._table.in_use)
+
+    def waiting(self, port: int) -> list[Expectation]:
+        """Who waits at a port."""
+        return self._table.waiting(port)
+
+    @property
+    def loop(self) -> EventLoop:
+        """Where the ports are watched."""
+        return self._loop
+
+
+class Acceptor(Channel):
+    """One open port."""
+
+    def __init__(self, ports: PassivePorts, sock: socket.socket, port: int, arrivals: Arrivals) -> None:
+        super().__init__(ports.loop, sock)
+        self._ports = ports
+        self._port = port
+        self._arrivals = arrivals
+        self.watch(READ)
+
+    def handle_read_event(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                sock, peer = self.socket.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue
+            except OSError as error:
+                # Out of descriptors. Who waits stays in the backlog, and would wake the loop up all the time.
+                warn("accept failed", port=self._port, error=error.strerror)
+                self.pause(PAUSE_SECONDS, lambda: self.watch(READ))
+                return
+            if self._ports.waiting(self._port):
+                sock.setblocking(False)
+                self._arrivals.accept(sock, peer[:2], lambda: self._ports.waiting(self._port))
+            else:
+                sock.close()
 
     def handle_error(self) -> None:
-        super().handle_error()
-        # Out of descriptors, say. pyftpdlib would let the client wait.
-        self.cmd_channel.on_data_connection_failed("425 The data connection could not be accepted; try again.")
-
-    def close(self) -> None:
-        """Stop listening, and give the port back."""
-        port, self._port = self._port, None
-        super().close()
-        if port is not None:
-            self._ports.give_back(port)
-            self._metrics.passive_ports_in_use.set(self._ports.in_use)
-
-
-def _bound(family: int, port: int) -> socket.socket:
-    # On all addresses: the one that is announced need not be that which the control connection came to.
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        # A port may still have the connection of the transfer before.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(("", port))
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except BaseException:
-        with suppress(OSError):
-            sock.close()
-        raise
-    return sock
+        warn("accept failed", port=self._port)

@@ -2,59 +2,52 @@
 
 import errno
 import os
-import socket
-
-import pytest
 
 from ftps_server.protocol import listener
-from ftps_server.protocol.listener import Listener, listen
-from unit.ftps_server.harness import DEADLINE, free_ports
+from ftps_server.protocol.listener import Listener
 
 
-def test_a_port_goes_on_after_the_kernel_could_not_accept(clients, start, monkeypatch):
-    accept = Listener.accept
-    refusals = iter([OSError(errno.EMFILE, os.strerror(errno.EMFILE))] * 3)
+def fail_at_first(monkeypatch, *errors):
+    """Have a control port's first events fail."""
+    handle, left = Listener.handle_read_event, iter(errors)
 
-    def refuse_at_first(self):
-        for error in refusals:
+    def fail_or_handle(self):
+        for error in left:
             raise error
-        return accept(self)
+        handle(self)
 
+    monkeypatch.setattr(Listener, "handle_read_event", fail_or_handle)
+    return left
+
+
+def test_a_port_goes_on_after_the_kernel_could_not_accept(clients, server, monkeypatch):
+    (port,) = [
+        each for each in server._listeners if each.socket.getsockname()[:2] == ("0.0.0.0", clients.setup.explicit)
+    ]
     monkeypatch.setattr(listener, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(Listener, "accept", refuse_at_first)
-    start()
+    port.socket = _Failing(port.socket, [OSError(errno.EMFILE, os.strerror(errno.EMFILE))] * 3)
     assert clients.connect().voidcmd("NOOP").startswith("200 ")
-    assert next(refusals, None) is None
+    assert not port.socket.errors
 
 
 def test_a_port_survives_a_mistake_of_ours(clients, start, monkeypatch):
-    accept = Listener.accept
-    mistakes = iter([RuntimeError("a mistake")])
-
-    def fail_at_first(self):
-        for error in mistakes:
-            raise error
-        return accept(self)
-
-    monkeypatch.setattr(Listener, "accept", fail_at_first)
+    left = fail_at_first(monkeypatch, RuntimeError("a mistake"))
     start()
     assert clients.connect().voidcmd("NOOP").startswith("200 ")
+    assert next(left, None) is None
 
 
-@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
-def test_a_port_that_is_taken_is_an_error(family, host):
-    port = free_ports(1)
-    with (
-        socket.create_server((host, port), family=family),
-        pytest.raises(OSError, match="Address already in use"),
-    ):
-        listen(port)
+class _Failing:
+    """A listening socket of which the kernel refuses the first connections."""
 
+    def __init__(self, sock, errors):
+        self._sock = sock
+        self.errors = errors
 
-def test_a_port_is_open_on_both_families():
-    port = free_ports(1)
-    listening = listen(port)
-    for host in ("127.0.0.1", "::1"):
-        socket.create_connection((host, port), timeout=DEADLINE).close()
-    for sock in listening:
-        sock.close()
+    def accept(self):
+        if self.errors:
+            raise self.errors.pop()
+        return self._sock.accept()
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from ftps_server.passwords import PasswordVerifier
+from ftps_server import passwords
 from unit.ftps_server.harness import DEADLINE, PASSWORD, user, wait_for
 
 
@@ -18,7 +18,7 @@ class SlowCheck:
     def __init__(self, monkeypatch):
         self.begun = threading.Semaphore(0)
         self.go = threading.Event()
-        monkeypatch.setattr(PasswordVerifier, "_matches", self._matches)
+        monkeypatch.setattr(passwords, "_matches", self._matches)
 
     def _matches(self, *_):
         self.begun.release()
@@ -70,7 +70,7 @@ def test_a_client_that_is_gone_when_its_password_is_checked_is_no_trouble(client
         begun.set()
         return go.wait(DEADLINE)
 
-    monkeypatch.setattr(PasswordVerifier, "_matches", match_late)
+    monkeypatch.setattr(passwords, "_matches", match_late)
     raw = clients.raw_implicit()
     raw.sendall(b"USER alice\r\nPASS right\r\nPWD\r\nEPSV\r\nNLST\r\n")
     assert begun.wait(DEADLINE)

@@ -1,0 +1,93 @@
+"""Reads what a TLS ClientHello offers (RFC 8446, section 4.1.2), before OpenSSL has decided on it."""
+
+from dataclasses import dataclass
+
+_HANDSHAKE, _CLIENT_HELLO = 22, 1
+_SESSION_TICKET, _ALPN, _PRE_SHARED_KEY = 35, 16, 41
+_KEY_NAME = 16
+MAX_BYTES = 1 << 16
+
+
+class NoClientHelloError(Exception):
+    """Something else was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHello:
+    """What matters here."""
+
+    key_name: bytes | None
+    """Of the ticket that is to be resumed: how OpenSSL's tickets begin (RFC 5077, section 4), one for each context."""
+    protocols: tuple[str, ...]
+    """What ALPN offers."""
+
+
+def parse(data: bytes) -> ClientHello | None:
+    """Read it; None while more must be received. Raises NoClientHelloError."""
+    if data and (data[0] != _HANDSHAKE or data[1:2] not in {b"", b"\x03"}):
+        raise NoClientHelloError
+    message = b""
+    while len(data) >= 5:
+        size = int.from_bytes(data[3:5])
+        if data[0] != _HANDSHAKE or not 0 < size <= 1 << 14:
+            raise NoClientHelloError
+        message += data[5 : 5 + size]
+        data = data[5 + size :]
+    if message and message[0] != _CLIENT_HELLO:
+        raise NoClientHelloError
+    if len(message) < 4 or len(message) < 4 + (size := int.from_bytes(message[1:4])):
+        if len(message) > MAX_BYTES or (len(message) >= 4 and int.from_bytes(message[1:4]) > MAX_BYTES):
+            raise NoClientHelloError
+        return None
+    extensions = _extensions(_Reader(message[4 : 4 + size]))
+    return ClientHello(_key_name(extensions), _protocols(extensions))
+
+
+class _Reader:
+    """Reads fields; what is not there raises NoClientHelloError."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._data)
+
+    def take(self, count: int) -> bytes:
+        if self._at + count > len(self._data):
+            raise NoClientHelloError
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def vector(self, length_bytes: int) -> bytes:
+        return self.take(int.from_bytes(self.take(length_bytes)))
+
+
+def _extensions(hello: _Reader) -> dict[int, bytes]:
+    hello.take(2 + 32)  # version, random
+    hello.vector(1)  # session ID
+    hello.vector(2)  # cipher suites
+    hello.vector(1)  # compression methods
+    found = {}
+    rest = _Reader(hello.vector(2) if hello else b"")
+    while rest:
+        kind = int.from_bytes(rest.take(2))
+        found[kind] = rest.vector(2)
+    return found
+
+
+def _key_name(extensions: dict[int, bytes]) -> bytes | None:
+    if _PRE_SHARED_KEY in extensions:
+        ticket = _Reader(_Reader(extensions[_PRE_SHARED_KEY]).vector(2)).vector(2)
+    else:
+        ticket = extensions.get(_SESSION_TICKET, b"")
+    return ticket[:_KEY_NAME] if len(ticket) > _KEY_NAME else None
+
+
+def _protocols(extensions: dict[int, bytes]) -> tuple[str, ...]:
+    if _ALPN not in extensions:
+        return ()
+    names, found = _Reader(_Reader(extensions[_ALPN]).vector(2)), []
+    while names:
+        found.append(names.vector(1).decode("latin-1"))
+    return tuple(found)

@@ -1,0 +1,298 @@
+"""PASV, EPSV, PORT, EPRT, ABOR: how a transfer gets its data connection."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from ftps_server.logs import event, warn
+from ftps_server.protocol.active import Connector
+from ftps_server.protocol.clienthello import ClientHello
+from ftps_server.protocol.commands.login import LoginCommands
+from ftps_server.protocol.data import DataConnection
+from ftps_server.protocol.expectation import Begun, Expectation
+from ftps_server.protocol.passive import PassiveUnavailableError
+from ftps_server.protocol.tlsstream import TlsStream
+from ftps_server.protocol.transfers import AnyTransfer, Incoming
+
+NOT_PROTECTED = "521 Data connections are encrypted: send PBSZ 0 and PROT P first."
+COMPLETE = "226 Transfer complete."
+
+
+class DataConnectionCommands(LoginCommands):
+    """A session that has at most one data connection, or waits for one, and at most one transfer."""
+
+    # pyftpdlib's: what is closed when it is not wanted any more.
+    data_channel: DataConnection | None
+    _dtp_acceptor: Expectation | None
+    _dtp_connector: Any
+
+    def __init__(self, conn: Any, server: Any, ioloop: Any = None) -> None:  # noqa: ANN401 - pyftpdlib is untyped
+        self.ticket_name: bytes | None = None
+        self._context: Any = None
+        self._pending: AnyTransfer | None = None
+        super().__init__(conn, server, ioloop)
+
+    def take_context(self) -> Any:  # noqa: ANN401
+        self._context = self.services.identity.context()
+        return self._context
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a transfer is under way or about to be."""
+        if self._closed:
+            return False  # pyftpdlib deletes some attributes then
+        connections = (self.data_channel, self._dtp_acceptor, self._dtp_connector)
+        return any(connection is not None for connection in connections)
+
+    # Commands
+
+    def _make_epasv(self, extmode: bool = False) -> None:
+        """PASV, EPSV; called by pyftpdlib."""
+        if not self.is_data_protected:
+            self.respond(NOT_PROTECTED)
+            return
+        self._drop_data_connection()
+        ports = self.services.passive
+        try:
+            address = None if extmode else self._announced()
+            port = ports.choose(self.remote_ip)
+        except PassiveUnavailableError as error:
+            warn("passive mode unavailable", reason=str(error), **self.identification())
+            self.respond(f"425 {error}")
+            return
+        self._dtp_acceptor = expectation = self._expect(port, ended=ports.forget)
+        ports.expect(expectation)
+        self.services.deadlines.add(expectation)
+        if address is None:
+            self.respond(f"229 Entering extended passive mode (|||{port}|).")
+        else:
+            numbers = ",".join([*address.split("."), str(port // 256), str(port % 256)])
+            self.respond(f"227 Entering passive mode ({numbers}).")
+        if self._closed:
+            expectation.close()  # while it answered
+
+    def _announced(self) -> str:
+        if self.socket.family != socket.AF_INET:
+            raise PassiveUnavailableError("PASV knows IPv4 only; use EPSV.")
+        address = self.services.announcer.address_for(self.remote_ip, local=self.socket.getsockname()[0])
+        if address is None:
+            raise PassiveUnavailableError("The server does not know its own address yet; use EPSV, or try again.")
+        return address
+
+    def _make_eport(self, ip: str, port: int) -> None:
+        """PORT, EPRT; called by pyftpdlib, which has read the address."""
+        if not self.is_data_protected:
+            self.respond(NOT_PROTECTED)
+        elif ip != self.remote_ip:
+            # The bounce attack (RFC 2577, section 3): others would get connections from here.
+            warn("bounce refused", target=ip, **self.identification())
+            self.respond("501 Data connections go to your own address only.")
+        elif port < 1024:
+            self.respond("501 Data connections go to ports from 1024 on only.")
+        else:
+            self._drop_data_connection()
+            self._connect((ip, port))
+
+    def _connect(self, target: tuple[str, int]) -> None:
+        source = self.services.implicit_source if self.implicit else self.services.explicit_source
+        assert source is not None  # noqa: S101 - active mode is on
+        try:
+            sock = source.open(self.socket.family, self.socket.getsockname()[0])
+        except OSError as error:
+            self.respond(f"425 Cannot open a data connection: {error.strerror}.")
+            return
+        self._dtp_connector = Connector(
+            self.ioloop,
+            sock,
+            target,
+            seconds=self.services.config.limits.handshake_timeout_seconds,
+            connected=lambda connected: self._on_connected(connected, target),
+            failed=self._on_connect_failed,
+        )
+        self.services.deadlines.add(self._dtp_connector)
+
+    def _on_connected(self, sock: socket.socket, target: tuple[str, int]) -> None:
+        self._dtp_connector = None
+        if self._closed:
+            sock.close()
+            return
+        self._dtp_acceptor = expectation = self._expect(0, ended=lambda _: None)
+        self.services.deadlines.add(expectation)
+        self.services.arrivals.connected(sock, target, expectation)
+        self.respond("200 Active data connection established.")
+
+    def _on_connect_failed(self, reason: str) -> None:
+        self._dtp_connector = None
+        if not self._closed:
+            self.respond(f"425 Can't connect to specified address: {reason}.")
+
+    def ftp_ABOR(self, line: str) -> None:
+        if self._drop_transfer():
+            self.respond("426 Transfer aborted via ABOR.")
+            self._drop_data_connection()
+            self.respond("226 ABOR command successful.")
+        elif self.is_busy:
+            self._drop_data_connection()
+            self.respond("225 ABOR command successful; data channel closed.")
+        else:
+            self.respond("225 No transfer to abort.")
+
+    def ftp_QUIT(self, line: str) -> None:
+        if self.data_channel is not None and not self.data_channel.transfer_in_progress():
+            # pyftpdlib would wait for its transfer.
+            self._drop_data_connection()
+        super().ftp_QUIT(line)
+
+    # The data connection
+
+    def _expect(self, port: int, *, ended: Callable[[Expectation], None]) -> Expectation:
+        user_reuse = self.user.data_session_reuse if self.user is not None else None
+        return Expectation(
+            self,
+            address=self.remote_ip,
+            port=port,
+            reuse=user_reuse or self.services.config.tls.data_session_reuse,
+            seconds=self.services.config.limits.handshake_timeout_seconds,
+            failed=self._on_nobody_came,
+            ended=ended,
+        )
+
+    def data_stream(self) -> TlsStream:
+        """TLS in the context of this session: what it resumes began here."""
+        return TlsStream(self._context)
+
+    def adopt(self, sock: socket.socket, expectation: Expectation, begun: Begun, hello: ClientHello) -> None:
+        """Go on with the handshake of a connection that may be this session's."""
+        limits = self.services.config.limits
+        connection = DataConnection(
+            self,
+            sock,
+            expectation,
+            buffers=self.services.buffers,
+            handshake_seconds=limits.handshake_timeout_seconds,
+            transfer_seconds=limits.transfer_timeout_seconds,
+        )
+        if begun.stream.reused:
+            self.ticket_name = hello.key_name
+        self.services.deadlines.add(connection)
+        connection.begin(begun, hello)
+
+    def on_data_connection(self, connection: DataConnection) -> None:
+        """Called after the handshake."""
+        self.services.metrics.data_connections.labels("resumed" if connection.reused else "full").inc()
+        self._dtp_acceptor = None
+        self.data_channel = connection
+        if self._pending is not None:
+            self._start()
+
+    def _on_nobody_came(self, answer: str) -> None:
+        """Called when there will be no data connection."""
+        self._dtp_acceptor = None
+        # Unless a command waits for the connection, an answer now would be taken for the next command's.
+        if not self._closed and self._drop_pending():
+            self.respond(answer)
+
+    def on_data_connection_lost(self, connection: DataConnection) -> None:
+        """Called when the client has gone before a command asked for it."""
+        if self.data_channel is connection:
+            self.data_channel = None
+
+    def _drop_data_connection(self) -> None:
+        self._shutdown_connecting_dtp()
+        if self.data_channel is not None:
+            self.data_channel.close()
+            self.data_channel = None
+
+    # The transfer
+
+    def transfer(self, transfer: AnyTransfer, opening: str = "File status okay") -> None:
+        """Transfer as soon as there is a data connection."""
+        self._pending = transfer
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.cancel()
+        if self.data_channel is not None:
+            self.respond("125 Data connection already open; transfer starting.")
+            self._start()
+        else:
+            self.respond(f"150 {opening}; about to open data connection.")
+
+    def _start(self) -> None:
+        transfer, self._pending = self._pending, None
+        if transfer is not None and self.data_channel is not None:
+            transfer.begin()
+            self.data_channel.start(transfer)
+
+    def on_transfer_end(self, connection: DataConnection, transfer: AnyTransfer, failure: str | None) -> None:
+        """Called when it is over; the data connection is closed."""
+        self.record(transfer, failure)
+        if self._closed:
+            return
+        self.respond(failure or COMPLETE)
+        if not self._closed:
+            self._on_dtp_close()
+
+    def record(self, transfer: AnyTransfer, failure: str | None) -> None:
+        """Tell the log, the metrics and the hooks."""
+        if transfer.command in {"LIST", "NLST", "MLSD"}:
+            return
+        direction = "upload" if isinstance(transfer, Incoming) else "download"
+        outcome = "ok" if failure is None else "aborted"
+        metrics = self.services.metrics
+        metrics.transfers.labels(direction, outcome).inc()
+        metrics.bytes.labels(direction).inc(transfer.moved)
+        metrics.transfer_seconds.labels(direction).observe(transfer.seconds)
+        details = {
+            "command": transfer.command,
+            "path": transfer.path,
+            "direction": direction,
+            "outcome": outcome,
+            "bytes": transfer.moved,
+            "seconds": round(transfer.seconds, 3),
+            **self.identification(),
+        }
+        event("transfer", **details, **({"reason": failure} if failure else {}))
+        if self.services.hooks is not None and failure is None and direction == "upload":
+            self.services.hooks.submit(details)
+
+    def _drop_transfer(self) -> bool:
+        """End a transfer that is under way, or waits; whether there was one."""
+        connection = self.data_channel
+        if connection is not None and connection.transfer is not None:
+            transfer = connection.transfer
+            connection.abort()
+            self.data_channel = None
+            self.record(transfer, "426 Transfer aborted via ABOR.")
+            self._on_dtp_close()
+            return True
+        return self._drop_pending()
+
+    def _drop_transfer_silently(self) -> None:
+        """The session ends, and so does its transfer."""
+        connection, pending = self.data_channel, self._pending
+        self._pending = None
+        if pending is not None:
+            pending.drop()
+        if connection is not None and connection.transfer is not None:
+            transfer = connection.transfer
+            connection.abort()
+            self.record(transfer, "421 Session ended.")
+
+    def _drop_pending(self) -> bool:
+        transfer, self._pending = self._pending, None
+        if transfer is None:
+            return False
+        transfer.drop()
+        self._on_dtp_close()
+        return True
+
+    def _on_dtp_close(self) -> None:
+        self.touch()
+        super()._on_dtp_close()
+
+    def touch(self) -> None:
+        """The session does something."""
+        raise NotImplementedError
+
+    def flush_account(self) -> None:
+        self._drop_pending()
+        super().flush_account()

@@ -1,0 +1,73 @@
+"""Whose an accepted data connection is: its ClientHello is tried in the TLS contexts of those who wait for one.
+
+Nothing is sent before the owner is known: a handshake that went on to its end would hand out a ticket of the owner's
+context, and with that whoever was refused could come again.
+"""
+
+import ssl
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from ftps_server.config import DataSessionReuse
+from ftps_server.protocol.clienthello import ClientHello
+from ftps_server.protocol.expectation import AMBIGUOUS, HANDSHAKE_FAILED, NOT_RESUMED, Begun, Expectation
+from ftps_server.protocol.tlsstream import asks_to_retry
+
+FAR_TRIES = 16
+"""A client behind several addresses is found by its session, too; a stranger shall not make us try all."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The owner and its handshake, or who is to hear that a connection was refused."""
+
+    owner: Expectation | None = None
+    begun: Begun | None = None
+    blamed: Sequence[Expectation] = field(default_factory=tuple)
+    answer: str = HANDSHAKE_FAILED
+
+
+def begin(expectation: Expectation, received: bytes) -> Begun | None:
+    """Try a ClientHello in a session's context; None where that refuses it."""
+    stream = expectation.session.data_stream()
+    stream.receive(received)
+    try:
+        stream.handshake()
+    except ssl.SSLError:
+        return None
+    return Begun(stream, stream.take())
+
+
+def is_acceptable(expectation: Expectation, begun: Begun) -> bool:
+    """Whether the handshake may go on: it resumes, or need not, or nothing is decided yet."""
+    return begun.stream.reused or expectation.reuse is not DataSessionReuse.REQUIRED or asks_to_retry(begun.output)
+
+
+def match(
+    received: bytes, hello: ClientHello, address: str, waiting: Sequence[Expectation]
+) -> Generator[None, None, Verdict]:
+    """Find the owner of a connection from an address. Yields after each try: a try takes up to a millisecond."""
+    near = [each for each in waiting if each.address == address]
+    far = [each for each in waiting if each.address != address]
+    known = [each for each in waiting if hello.key_name and each.session.ticket_name == hello.key_name]
+    tried: dict[Expectation, Begun | None] = {}
+    for each in (*known, *near, *far[:FAR_TRIES]):
+        if each in tried:
+            continue
+        begun = tried[each] = begin(each, received)
+        if begun is not None and begun.stream.reused:
+            return Verdict(each, begun)
+        yield
+    return _unresumed(near, tried)
+
+
+def _unresumed(near: list[Expectation], tried: dict[Expectation, Begun | None]) -> Verdict:
+    """Without a session, only the address tells; that is not enough where two share it."""
+    usable = [(each, begun) for each in near if (begun := tried[each]) and is_acceptable(each, begun)]
+    if len(usable) == 1:
+        return Verdict(*usable[0])
+    if usable:
+        return Verdict(blamed=[each for each, _ in usable], answer=AMBIGUOUS)
+    if len(near) == 1:
+        return Verdict(blamed=near, answer=NOT_RESUMED if tried[near[0]] else HANDSHAKE_FAILED)
+    return Verdict()
