@@ -1,14 +1,27 @@
 """How a configuration file is read, and what all of them share."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path, PurePosixPath
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Network = IPv4Network | IPv6Network
+
+
+def _network(value: object) -> object:
+    """Of text only: `ipaddress` makes a network of any number, and of true."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 network, such as 192.0.2.0/24") from None
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
 class ConfigError(Exception):
@@ -57,6 +70,14 @@ def read(model: type[M], path: Path) -> M:
 def describe(error: ValidationError) -> str:
     """Each bad field's path and what is wrong with it."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or '(whole file)'}: {item['msg']}"
+        f"{_path(item) or '(whole file)'}: {item['msg']}"
         for item in error.errors(include_url=False, include_input=False)
     )
+
+
+def _path(item: ErrorDetails) -> str:
+    parts = [str(part) for part in item["loc"]]
+    if item["type"] == "extra_forbidden" and not parts[-1].isidentifier():
+        # A value in the wrong place, and that may be a secret.
+        parts[-1] = "(no field's name)"
+    return ".".join(parts)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _SESSION_TICKET, _ALPN, _PRE_SHARED_KEY = 35, 16, 41
 _KEY_NAME = 16
-MAX_BYTES = 1 << 16
+MAX_BYTES = 1 << 14
+MAX_RECORDS = 64
+"""All is read again whenever more has come: were there a record for each byte, the server would do nothing else."""
 
 
 class NoClientHelloError(Exception):
@@ -16,31 +18,36 @@ class NoClientHelloError(Exception):
 class ClientHello:
     """What matters here."""
 
-    key_name: bytes | None
-    """Of the ticket that is to be resumed: how OpenSSL's tickets begin (RFC 5077, section 4), one for each context."""
+    ticket: bytes | None
+    """Of the session that is to be resumed."""
     protocols: tuple[str, ...]
     """What ALPN offers."""
+
+    @property
+    def key_name(self) -> bytes | None:
+        """How OpenSSL's tickets begin (RFC 5077, section 4): each TLS context has a name of its own."""
+        return self.ticket[:_KEY_NAME] if self.ticket is not None and len(self.ticket) > _KEY_NAME else None
 
 
 def parse(data: bytes) -> ClientHello | None:
     """Read it; None while more must be received. Raises NoClientHelloError."""
     if data and (data[0] != _HANDSHAKE or data[1:2] not in {b"", b"\x03"}):
         raise NoClientHelloError
-    message = b""
+    message, records = b"", 0
     while len(data) >= 5:
-        size = int.from_bytes(data[3:5])
-        if data[0] != _HANDSHAKE or not 0 < size <= 1 << 14:
+        size, records = int.from_bytes(data[3:5]), records + 1
+        if data[0] != _HANDSHAKE or not 0 < size <= 1 << 14 or records > MAX_RECORDS:
             raise NoClientHelloError
         message += data[5 : 5 + size]
         data = data[5 + size :]
     if message and message[0] != _CLIENT_HELLO:
         raise NoClientHelloError
+    if len(message) >= 4 and int.from_bytes(message[1:4]) > MAX_BYTES:
+        raise NoClientHelloError
     if len(message) < 4 or len(message) < 4 + (size := int.from_bytes(message[1:4])):
-        if len(message) > MAX_BYTES or (len(message) >= 4 and int.from_bytes(message[1:4]) > MAX_BYTES):
-            raise NoClientHelloError
         return None
     extensions = _extensions(_Reader(message[4 : 4 + size]))
-    return ClientHello(_key_name(extensions), _protocols(extensions))
+    return ClientHello(_ticket(extensions), _protocols(extensions))
 
 
 class _Reader:
@@ -76,12 +83,10 @@ def _extensions(hello: _Reader) -> dict[int, bytes]:
     return found
 
 
-def _key_name(extensions: dict[int, bytes]) -> bytes | None:
+def _ticket(extensions: dict[int, bytes]) -> bytes | None:
     if _PRE_SHARED_KEY in extensions:
-        ticket = _Reader(_Reader(extensions[_PRE_SHARED_KEY]).vector(2)).vector(2)
-    else:
-        ticket = extensions.get(_SESSION_TICKET, b"")
-    return ticket[:_KEY_NAME] if len(ticket) > _KEY_NAME else None
+        return _Reader(_Reader(extensions[_PRE_SHARED_KEY]).vector(2)).vector(2)
+    return extensions.get(_SESSION_TICKET) or None
 
 
 def _protocols(extensions: dict[int, bytes]) -> tuple[str, ...]:

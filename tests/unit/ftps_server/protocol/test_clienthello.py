@@ -49,7 +49,7 @@ def extension(kind, content):
 @pytest.mark.parametrize("version", [*VERSIONS, None])
 def test_a_first_connection_offers_no_ticket(client, version):
     hello = parse(MemoryClient(client(version)).handshake())
-    assert (hello.key_name, hello.protocols) == (None, ())
+    assert (hello.ticket, hello.key_name, hello.protocols) == (None, None, ())
 
 
 @pytest.mark.parametrize("version", [*VERSIONS, None])
@@ -67,6 +67,15 @@ def test_tickets_of_one_context_have_one_name_and_those_of_others_another(client
     assert first == second != other
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_ticket_is_read_as_it_is_sent(client, server, version):
+    context = client(version)
+    sent = MemoryClient(context, session_of(context, server())).handshake()
+    ticket = parse(sent).ticket
+    assert len(ticket) > 100
+    assert len(ticket).to_bytes(2) + ticket in sent
+
+
 def test_a_ticket_of_tls_1_2_is_read_where_1_3_is_offered_too(client, server):
     ours, context = server(), client()
     ours.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -75,7 +84,7 @@ def test_a_ticket_of_tls_1_2_is_read_where_1_3_is_offered_too(client, server):
     assert None not in names
 
 
-@pytest.mark.parametrize("size", [1, 5, 100])
+@pytest.mark.parametrize("size", [20, 100])
 def test_a_hello_may_be_split_into_records(client, server, size):
     context = client(ssl.TLSVersion.TLSv1_3, ("ftp-data",))
     hello = MemoryClient(context, session_of(context, server())).handshake()
@@ -83,7 +92,7 @@ def test_a_hello_may_be_split_into_records(client, server, size):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("size", [1 << 14, 7])
+@pytest.mark.parametrize("size", [1 << 14, 20])
 def test_more_must_come_until_the_last_byte_is_there(client, server, version, size):
     context = client(version, ("ftp-data",))
     hello = fragmented(MemoryClient(context, session_of(context, server())).handshake(), size)
@@ -98,7 +107,8 @@ def test_a_hello_without_extensions_offers_nothing():
 
 @pytest.mark.parametrize("ticket", [b"", b"short", bytes(16)])
 def test_a_ticket_that_is_none_of_openssl_has_no_name(ticket):
-    assert parse(message(START, vector(2, extension(35, ticket)))).key_name is None
+    hello = parse(message(START, vector(2, extension(35, ticket))))
+    assert (hello.ticket, hello.key_name) == (ticket or None, None)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +139,11 @@ def test_anything_else_is_no_hello(data):
 
 
 def test_a_hello_that_never_ends_is_none():
-    part = record(b"\x01" + MAX_BYTES.to_bytes(3) + bytes(1000))
-    assert parse(part) is None
     with pytest.raises(NoClientHelloError):
         parse(record(b"\x01" + (MAX_BYTES + 1).to_bytes(3)))
+
+
+def test_a_hello_in_countless_records_is_none(client):
+    hello = fragmented(MemoryClient(client()).handshake(), 1)
+    with pytest.raises(NoClientHelloError):
+        parse(hello)
