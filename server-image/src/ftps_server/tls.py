@@ -4,9 +4,9 @@ import datetime
 import os
 import ssl
 import threading
-import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography import x509
@@ -38,24 +38,50 @@ class Identity:
         _check_key(secret, key, leaf, certificate)
         self.not_after: datetime.datetime = leaf.not_valid_after_utc
         self.host_names = frozenset(name.lower() for name in _host_names(leaf))
-        self._pair = _Pem(chain.rstrip() + b"\n" + secret)
-        self._authorities, self._revoked = _client_authorities(files, config)
-        self.ready = ReadyContexts(self._make)
+        authorities, revoked = _client_authorities(files, config)
+        self.checks_revocation = revoked is not None
         try:
-            self.ready.take()
+            self._certified = self._build(chain.rstrip() + b"\n" + secret, authorities, revoked)
         except ssl.SSLError as error:
             # Well-formed, but more than OpenSSL takes: a key too small, a digest too weak.
             raise ConfigError(f"{certificate}: {error.reason or error}") from None
+        self._ready = ReadyContexts(self._make)
 
     def context(self) -> ssl.SSLContext:
         """A context that nobody else has: what it resumes began in it."""
-        return self.ready.take()
+        return self._ready.take()
 
     def close(self) -> None:
         """Make no more contexts."""
-        self.ready.close()
+        self._ready.close()
+
+    def _build(self, pair: bytes, authorities: bytes | None, revoked: bytes | None) -> ssl.SSLContext:
+        """The context that has certificate and key, and knows who signs the clients' certificates."""
+        context = self._bare()
+        with _pem(pair) as path:
+            context.load_cert_chain(path)
+        for content in (authorities, revoked):
+            if content is not None:
+                with _pem(content) as path:
+                    context.load_verify_locations(path)
+        if self._protocols:
+            context.set_alpn_protocols(self._protocols)
+        return context
 
     def _make(self) -> ssl.SSLContext:
+        """A session's own context. To load the key into each would take five times as long as all the rest.
+
+        OpenSSL asks about the server's name in each handshake, also when the client has told none. Whoever answers may
+        change the context (SSL_set_SSL_CTX(3)): certificate and ALPN are the new one's then, tickets the old one's.
+        """
+        context = self._bare()
+        context.sni_callback = self._certify
+        return context
+
+    def _certify(self, stream: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:  # noqa: ARG002
+        stream.context = self._certified
+
+    def _bare(self) -> ssl.SSLContext:
         config = self._config
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[config.min_version]
@@ -63,20 +89,14 @@ class Identity:
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
         if config.ciphers is not None:
             context.set_ciphers(config.ciphers)
-        context.load_cert_chain(self._pair.path)
         context.verify_mode = _VERIFY[config.client_auth.mode]
-        if self._protocols:
-            context.set_alpn_protocols(self._protocols)
-        if self._authorities:
-            context.load_verify_locations(self._authorities.path)
-        if self._revoked:
-            context.load_verify_locations(self._revoked.path)
+        if self.checks_revocation:
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         return context
 
 
 class ReadyContexts:
-    """Makes contexts ahead of need, in a thread: loading a key takes half a millisecond."""
+    """Makes contexts ahead of need, in a thread: each takes a tenth of a millisecond, and they come in crowds."""
 
     def __init__(self, make: Callable[[], ssl.SSLContext], count: int = READY_CONTEXTS) -> None:
         self._make = make
@@ -112,15 +132,13 @@ class ReadyContexts:
                 self._ready.append(self._make())
 
 
-class _Pem:
-    """A file in memory: OpenSSL wants a path, a key wants no disk."""
-
-    def __init__(self, content: bytes) -> None:
-        descriptor = os.memfd_create("pem")
-        weakref.finalize(self, os.close, descriptor)
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(content)
-        self.path = f"/proc/self/fd/{descriptor}"
+@contextmanager
+def _pem(content: bytes) -> Iterator[str]:
+    """The path of a file in memory: OpenSSL wants a path, a key wants no disk."""
+    with os.fdopen(os.memfd_create("pem"), "wb") as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def load_identity(files: Files, config: TlsConfig, *, protocols: Sequence[str] = ()) -> Identity:
@@ -158,19 +176,20 @@ def _host_names(leaf: x509.Certificate) -> list[str]:
     return names.get_values_for_type(x509.DNSName)
 
 
-def _client_authorities(files: Files, config: TlsConfig) -> tuple[_Pem | None, _Pem | None]:
+def _client_authorities(files: Files, config: TlsConfig) -> tuple[bytes | None, bytes | None]:
+    """Who signs the clients' certificates, and what they have revoked."""
     if config.client_auth.mode is ClientAuth.NONE:
         return None, None
-    authorities, revoked = files.client_ca, files.client_crl
-    content = _read(authorities)
-    _leaf(content, authorities)
-    if not revoked.exists():
-        return _Pem(content), None
+    authorities = _read(files.client_ca)
+    _leaf(authorities, files.client_ca)
+    if not files.client_crl.exists():
+        return authorities, None
+    revoked = _read(files.client_crl)
     try:
-        x509.load_pem_x509_crl(_read(revoked))
+        x509.load_pem_x509_crl(revoked)
     except ValueError:
-        raise ConfigError(f"{revoked}: not a certificate revocation list in PEM format") from None
-    return _Pem(content), _Pem(_read(revoked))
+        raise ConfigError(f"{files.client_crl}: not a certificate revocation list in PEM format") from None
+    return authorities, revoked
 
 
 def _read(file: Path) -> bytes:
