@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import subprocess
 import sys
 
 from testbed import images
 from testbed.embedded import Embedded
 from testbed.errors import TestbedError
 from testbed.interface import connect
-from testbed.paths import Instance
+from testbed.paths import CHECKOUT, Instance
 from testbed.progress import say, warn
 
 
@@ -52,10 +53,19 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
             run_demo(connect())
         case "test":
+            _fetch_for_tests()
             return _run_inside([sys.executable, "-m", "pytest", *rest])
         case "run":
             return _run_inside(rest)
     return 0
+
+
+def _fetch_for_tests() -> None:
+    """What the tests need of registries, none of which is reached from where they run."""
+    for module in ("clients.toolchain", "pyftpdlib_suite.sdist"):
+        done = subprocess.run([sys.executable, "-m", module], cwd=CHECKOUT / "tests", check=False)
+        if done.returncode:
+            raise TestbedError(f"cannot get what the tests need: {module} has failed")
 
 
 def _run_inside(words: list[str]) -> int:

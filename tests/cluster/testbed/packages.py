@@ -1,6 +1,7 @@
 """The Debian packages that the embedded cluster and its clients consist of."""
 
 import shutil
+from collections.abc import Mapping
 
 from testbed.errors import TestbedError
 from testbed.paths import CACHE
@@ -22,14 +23,14 @@ PROGRAMS = {
 }
 
 
-def missing() -> list[str]:
+def missing(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
     """The packages whose program is not on this machine."""
-    return sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
+    return sorted({package for program, package in programs.items() if shutil.which(program) is None})
 
 
-def ensure() -> None:
+def ensure(programs: Mapping[str, str] = PROGRAMS) -> None:
     """Install what is missing."""
-    wanted = missing()
+    wanted = missing(programs)
     if not wanted:
         return
     if shutil.which("apt-get") is None:

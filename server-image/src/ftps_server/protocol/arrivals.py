@@ -18,6 +18,8 @@ MAX_ARRIVALS = 512
 """Beyond that the oldest is dropped."""
 TRIES_A_TURN = 4
 RECEIVE_BYTES = 1 << 16
+_CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
+"""Without a meaning in TLS 1.3, but it may stand before the second ClientHello (RFC 8446, appendix D.4)."""
 
 Waiting = Callable[[], Sequence[Expectation]]
 
@@ -26,10 +28,17 @@ class Arrivals:
     """All of a process."""
 
     def __init__(
-        self, loop: EventLoop, *, metrics: Metrics, proxies: ProxyProtocolConfig | None, seconds: Callable[[], float]
+        self,
+        loop: EventLoop,
+        *,
+        metrics: Metrics,
+        proxies: ProxyProtocolConfig | None,
+        seconds: Callable[[], float],
+        peek: bool = False,
     ) -> None:
-        """`seconds` is how long a connection may take to say whose it is."""
+        """`seconds` is how long a connection may take to say whose it is; `peek`: leave ClientHello in the socket."""
         self.loop = loop
+        self.peek = peek
         self.proxies = proxies
         self.metrics = metrics
         self._seconds = seconds
@@ -72,7 +81,13 @@ class Arrival(Channel):
         self._waiting = waiting
         self._address = ""  # known behind the header
         self._received = b""
+        self._unread = 0
+        self._asked = b""  # the ClientHello that was answered by a request for another one
+        self._answered = b""
         self._search: Generator[None, None, Verdict] | None = None
+        if arrivals.peek:
+            # Otherwise bytes that were seen could be made urgent ones, and not be there for the handshake.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self.watch(READ)
 
     def handle_read_event(self) -> None:
@@ -83,9 +98,7 @@ class Arrival(Channel):
             if endpoint is None:
                 return
             self._address = endpoint[0]
-            data = self.socket.recv(RECEIVE_BYTES)
-            self._received += data
-            hello = parse(self._received)
+            data, hello = self._receive()
         except BlockingIOError:
             return
         except (OSError, ProxyRefusedError, NoClientHelloError) as error:
@@ -94,8 +107,29 @@ class Arrival(Channel):
         if not data:
             self.refuse("not TLS")
         elif hello is not None:
-            self._search = match(self._received, hello, self._address, self._waiting())
+            self._search = match(
+                self._asked + self._received, hello, self._address, self._waiting(), answered=self._answered
+            )
             self._go_on(hello)
+
+    def _receive(self) -> tuple[bytes, ClientHello | None]:
+        peek = self._arrivals.peek and not self._received and not self._asked
+        data = self.socket.recv(RECEIVE_BYTES, socket.MSG_PEEK if peek else 0)
+        self._received += data
+        hello = parse(self._message())
+        if peek and hello is not None:
+            self._unread = len(data)
+        elif peek:
+            # A part of it: the socket would be readable all the time until the rest is there.
+            self.socket.recv(len(data))
+        return data, hello
+
+    def _message(self) -> bytes:
+        if not self._asked:
+            return self._received
+        if _CHANGE_CIPHER_SPEC.startswith(self._received):
+            return b""
+        return self._received.removeprefix(_CHANGE_CIPHER_SPEC)
 
     def _go_on(self, hello: ClientHello) -> None:
         """Try a few, then let others have their turn."""
@@ -117,11 +151,29 @@ class Arrival(Channel):
             self._arrivals.remove(self)
             self.forget()
             self.closed = True  # the socket goes on, as the session's
+            begun.unread = self._unread
             owner.session.adopt(self.socket, owner, begun, hello)
+        elif verdict.retry and not self._asked:
+            self._ask_again(verdict.retry)
         else:
             for each in verdict.blamed:
                 each.blame(verdict.answer)
             self._close_refused("not resumed" if verdict.blamed else "unknown")
+
+    def _ask_again(self, retry: bytes) -> None:
+        self._asked, self._received, self._answered = self._received, b"", retry
+        self._search = None
+        try:
+            if self._unread:
+                self.socket.recv(self._unread)
+                self._unread = 0
+            sent = self.socket.send(retry)
+        except OSError:
+            sent = 0
+        if sent == len(retry):
+            self.watch(READ)
+        else:
+            self.refuse("gone within its handshake")
 
     def refuse(self, reason: str) -> None:
         """Close what is no handshake. Where only one client of its address waits, that one hears of it."""

@@ -87,6 +87,9 @@ class DataConnection(Channel):
     def begin(self, begun: Begun, hello: ClientHello) -> None:
         """Go on with a handshake whose ClientHello was received."""
         self._stream = begun.stream
+        if begun.unread:
+            with suppress(OSError):
+                self.socket.recv(begun.unread)
         if not alpn.is_acceptable(hello.protocols):
             self._fail_handshake(HANDSHAKE_FAILED)
             return
@@ -107,8 +110,7 @@ class DataConnection(Channel):
         try:
             established = stream.handshake()
         except ssl.SSLError:
-            self._unsent = b"".join((self._unsent, stream.take()))
-            self._flush()  # an alert tells the client why
+            self._send_handshake(stream)  # an alert tells the client why
             self._fail_handshake(HANDSHAKE_FAILED)
             return
         if established:
@@ -132,14 +134,22 @@ class DataConnection(Channel):
             self.close()  # too late
         else:
             if stream.version != "TLSv1.3":
-                # In TLS 1.3 the client has the last word; what is there to send are tickets, and they wait.
-                self._unsent = b"".join((self._unsent, stream.take()))
-                self._flush()
-            if not self.closed:
-                # Till a command tells what for, nothing is read.
-                self.watch(NOTHING)
-                self._deadline = float("inf")
-                self._session.on_data_connection(self)
+                # In TLS 1.3 the client has the last word, and what is there to send are tickets. They wait for data to
+                # go with, or for close_notify: a client that uploads and never reads (lftp) has its kernel answer them
+                # by RST when it closes, and with that throws away what it has not sent yet, the end of the file.
+                self._send_handshake(stream)
+            if self.closed:
+                return
+            # Till a command tells what for, nothing is read.
+            self.watch(NOTHING)
+            self._deadline = float("inf")
+            self._session.on_data_connection(self)
+
+    def _send_handshake(self, stream: TlsStream) -> None:
+        if self.closed:
+            return
+        self._unsent = b"".join((self._unsent, stream.take()))
+        self._flush()
 
     def _fail_handshake(self, answer: str) -> None:
         self._expectation.blame(answer)
@@ -158,6 +168,9 @@ class DataConnection(Channel):
         self.bulk = True
         self._touch()
         if isinstance(transfer, Incoming):
+            # The server has nothing to say for a while. To wait for that (40 ms) with an acknowledgement would hold up
+            # the end of a small file: a client's kernel (Nagle) waits with that for the acknowledgement.
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             self.watch(READ)
             if self._stream is not None and self._stream.has_input:
                 # It came together with the handshake's end: the loop knows nothing of it.

@@ -24,6 +24,8 @@ class Begun:
 
     stream: TlsStream
     output: bytes
+    unread: int = 0
+    """So many bytes of ClientHello were looked at only: they lie in the socket still."""
 
 
 class Owner(Protocol):
@@ -86,7 +88,9 @@ class Expectation:
     def blame(self, answer: str) -> None:
         """A connection came that cannot be served. Should no better one come, this is the answer."""
         self._answer = answer
-        self._deadline = min(self._deadline, self._monotonic() + GRACE_SECONDS)
+        # In active mode nobody else can come.
+        grace = GRACE_SECONDS if self.port else 0.0
+        self._deadline = min(self._deadline, self._monotonic() + grace)
 
     def fail(self, answer: str) -> None:
         """No connection will come."""

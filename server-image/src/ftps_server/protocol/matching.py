@@ -1,7 +1,8 @@
 """Whose an accepted data connection is: its ClientHello is tried in the TLS contexts of those who wait for one.
 
 Nothing is sent before the owner is known: a handshake that went on to its end would hand out a ticket of the owner's
-context, and with that whoever was refused could come again.
+context, and with that whoever was refused could come again. But for one answer that is the same for all, and gives
+nothing away: that another key is wanted (HelloRetryRequest). The second ClientHello is tried then, behind the first.
 """
 
 import ssl
@@ -19,32 +20,33 @@ FAR_TRIES = 16
 
 @dataclass(slots=True)
 class Verdict:
-    """The owner and its handshake, or who is to hear that a connection was refused."""
+    """The owner and its handshake, or what asks for another ClientHello, or who is to hear of a refused connection."""
 
     owner: Expectation | None = None
     begun: Begun | None = None
-    blamed: Sequence[Expectation] = field(default_factory=tuple)
+    retry: bytes = b""
+    blamed: list[Expectation] = field(default_factory=list)
     answer: str = HANDSHAKE_FAILED
 
 
-def begin(expectation: Expectation, received: bytes) -> Begun | None:
-    """Try a ClientHello in a session's context; None where that refuses it."""
+def begin(expectation: Expectation, received: bytes, answered: bytes = b"") -> Begun | None:
+    """Try a ClientHello in a session's context, or two, the first of which was answered; None where that refuses it."""
     stream = expectation.session.data_stream()
     stream.receive(received)
     try:
         stream.handshake()
     except ssl.SSLError:
         return None
-    return Begun(stream, stream.take())
+    return Begun(stream, stream.take().removeprefix(answered))
 
 
 def is_acceptable(expectation: Expectation, begun: Begun) -> bool:
-    """Whether the handshake may go on: it resumes, or need not, or nothing is decided yet."""
-    return begun.stream.reused or expectation.reuse is not DataSessionReuse.REQUIRED or asks_to_retry(begun.output)
+    """Whether the handshake may go on: it resumes, or need not."""
+    return begun.stream.reused or expectation.reuse is not DataSessionReuse.REQUIRED
 
 
 def match(
-    received: bytes, hello: ClientHello, address: str, waiting: Sequence[Expectation]
+    received: bytes, hello: ClientHello, address: str, waiting: Sequence[Expectation], *, answered: bytes = b""
 ) -> Generator[None, None, Verdict]:
     """Find the owner of a connection from an address. Yields after each try: a try takes up to a millisecond."""
     near = [each for each in waiting if each.address == address]
@@ -54,20 +56,23 @@ def match(
     for each in (*known, *near, *far[:FAR_TRIES]):
         if each in tried:
             continue
-        begun = tried[each] = begin(each, received)
+        begun = tried[each] = begin(each, received, answered)
         if begun is not None and begun.stream.reused:
             return Verdict(each, begun)
+        if begun is not None and asks_to_retry(begun.output):
+            return Verdict(retry=begun.output)
         yield
     return _unresumed(near, tried)
 
 
 def _unresumed(near: list[Expectation], tried: dict[Expectation, Begun | None]) -> Verdict:
-    """Without a session, only the address tells; that is not enough where two share it."""
+    """Without a session, only the address tells; that is not enough where two share it.
+
+    Not even where only one of them may come without: the other's client may not know that it must not.
+    """
     usable = [(each, begun) for each in near if (begun := tried[each]) and is_acceptable(each, begun)]
-    if len(usable) == 1:
-        return Verdict(*usable[0])
-    if usable:
+    if len(near) > 1:
         return Verdict(blamed=[each for each, _ in usable], answer=AMBIGUOUS)
-    if len(near) == 1:
-        return Verdict(blamed=near, answer=NOT_RESUMED if tried[near[0]] else HANDSHAKE_FAILED)
-    return Verdict()
+    if usable:
+        return Verdict(*usable[0])
+    return Verdict(blamed=near, answer=NOT_RESUMED if near and tried[near[0]] else HANDSHAKE_FAILED)

@@ -1,12 +1,12 @@
 """TLS of one connection, over memory: the socket is the caller's, so one call of the kernel moves many records.
 
-What TLS wants to send waits here until it is taken. After a TLS 1.3 handshake these are session tickets, and a client
-that uploads, never reads, and closes has its kernel answer unread data by RST, and with that throws away what it has
-not sent yet: the end of the file. So the tickets of a data connection go out with data, or with close_notify.
+What TLS wants to send waits here until it is taken; after a TLS 1.3 handshake these are session tickets.
 """
 
 import ssl
 from contextlib import suppress
+
+from ftps_server import newticket
 
 # RFC 8446, section 4.1.3: the random of a ServerHello that is a HelloRetryRequest.
 _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -80,6 +80,16 @@ class TlsStream:
         """Say that this was all. The peer's own word is not waited for."""
         with suppress(ssl.SSLError):
             self._tls.unwrap()
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """Whose sessions it resumes."""
+        return self._tls.context
+
+    def issue_ticket(self) -> None:
+        """Hand out a further ticket, together with what is written next, where that is possible."""
+        if self.version == "TLSv1.3":
+            newticket.issue(self._tls)
 
     @property
     def reused(self) -> bool:

@@ -75,7 +75,9 @@ def test_data_that_comes_with_the_end_of_the_handshake_is_not_lost(server, clien
     last = peer.handshake()
     stream.receive(last + peer.send(b"USER alice\r\n"))
     assert stream.handshake()
+    assert stream.has_input
     assert stream.read(100) == b"USER alice\r\n"
+    assert not stream.has_input
 
 
 def test_what_is_read_is_what_was_sent_however_it_is_cut(joined):

@@ -2,9 +2,11 @@
 
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from ftps_server.logs import event, warn
+from ftps_server.protocol import ktls
 from ftps_server.protocol.active import Connector
 from ftps_server.protocol.clienthello import ClientHello
 from ftps_server.protocol.commands.login import LoginCommands
@@ -83,7 +85,7 @@ class DataConnectionCommands(LoginCommands):
         """PORT, EPRT; called by pyftpdlib, which has read the address."""
         if not self.is_data_protected:
             self.respond(NOT_PROTECTED)
-        elif ip != self.remote_ip:
+        elif not _is_same(ip, self.remote_ip):
             # The bounce attack (RFC 2577, section 3): others would get connections from here.
             warn("bounce refused", target=ip, **self.identification())
             self.respond("501 Data connections go to your own address only.")
@@ -91,7 +93,7 @@ class DataConnectionCommands(LoginCommands):
             self.respond("501 Data connections go to ports from 1024 on only.")
         else:
             self._drop_data_connection()
-            self._connect((ip, port))
+            self._connect((self.remote_ip, port))
 
     def _connect(self, target: tuple[str, int]) -> None:
         source = self.services.implicit_source if self.implicit else self.services.explicit_source
@@ -164,7 +166,8 @@ class DataConnectionCommands(LoginCommands):
     def adopt(self, sock: socket.socket, expectation: Expectation, begun: Begun, hello: ClientHello) -> None:
         """Go on with the handshake of a connection that may be this session's."""
         limits = self.services.config.limits
-        connection = DataConnection(
+        kind = ktls.KernelConnection if ktls.is_worthwhile(begun, self._pending) else DataConnection
+        connection = kind(
             self,
             sock,
             expectation,
@@ -180,6 +183,8 @@ class DataConnectionCommands(LoginCommands):
     def on_data_connection(self, connection: DataConnection) -> None:
         """Called after the handshake."""
         self.services.metrics.data_connections.labels("resumed" if connection.reused else "full").inc()
+        if isinstance(connection, ktls.KernelConnection) and connection.is_kernels:
+            self.services.metrics.ktls_connections.inc()
         self._dtp_acceptor = None
         self.data_channel = connection
         if self._pending is not None:
@@ -227,6 +232,9 @@ class DataConnectionCommands(LoginCommands):
         self.record(transfer, failure)
         if self._closed:
             return
+        if isinstance(transfer, Incoming) and self.tls is not None:
+            # Who uploads reads nothing on the data connection, and may need a ticket for the next one.
+            self.tls.issue_ticket()
         self.respond(failure or COMPLETE)
         if not self._closed:
             self._on_dtp_close()
@@ -237,10 +245,7 @@ class DataConnectionCommands(LoginCommands):
             return
         direction = "upload" if isinstance(transfer, Incoming) else "download"
         outcome = "ok" if failure is None else "aborted"
-        metrics = self.services.metrics
-        metrics.transfers.labels(direction, outcome).inc()
-        metrics.bytes.labels(direction).inc(transfer.moved)
-        metrics.transfer_seconds.labels(direction).observe(transfer.seconds)
+        self.services.metrics.transferred(direction, outcome, size=transfer.moved, seconds=transfer.seconds)
         details = {
             "command": transfer.command,
             "path": transfer.path,
@@ -296,3 +301,11 @@ class DataConnectionCommands(LoginCommands):
     def flush_account(self) -> None:
         self._drop_pending()
         super().flush_account()
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two addresses are the same: an IPv6 address has many spellings."""
+    try:
+        return ip_address(one) == ip_address(other)
+    except ValueError:
+        return False
