@@ -40,10 +40,11 @@ class Heartbeat:
 class AdminServer:
     """Answers /livez, /readyz and /metrics."""
 
-    def __init__(self, port: int, *, heartbeat: Heartbeat, metrics: Metrics) -> None:
+    def __init__(self, port: int, address: str | None = None, *, heartbeat: Heartbeat, metrics: Metrics) -> None:
+        """Listen, on all addresses or on one. Raises OSError."""
         self.ready = False
         handler = _handler(self, heartbeat, metrics)
-        self._http = _server_class()(("", port), handler)
+        self._http = _server_class(address)((address or "", port), handler)
         self._thread = threading.Thread(
             target=self._http.serve_forever, args=(CLOSE_SECONDS,), name="admin", daemon=True
         )
@@ -61,9 +62,9 @@ class AdminServer:
         self._thread.join()
 
 
-def _server_class() -> type[ThreadingHTTPServer]:
+def _server_class(address: str | None) -> type[ThreadingHTTPServer]:
     class Server(ThreadingHTTPServer):
-        address_family = AF_INET6 if has_dualstack_ipv6() else AF_INET
+        address_family = AF_INET6 if (has_dualstack_ipv6() if address is None else ":" in address) else AF_INET
 
         def server_bind(self) -> None:
             if self.address_family == AF_INET6:

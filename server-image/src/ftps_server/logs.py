@@ -8,6 +8,8 @@ import sys
 
 logger = logging.getLogger("ftps_server")
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class JsonFormatter(logging.Formatter):
     """An event's name is the message, its details are the record's `details`."""
@@ -23,7 +25,7 @@ class JsonFormatter(logging.Formatter):
             line["logger"] = record.name
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return _encode(line)
 
 
 def configure() -> None:
@@ -34,6 +36,9 @@ def configure() -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # What no line tells need not be found out (docs.python.org/3/howto/logging.html#optimization).
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # pyftpdlib tells of each command and each answer; what matters of them are events of ours.
     logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
 

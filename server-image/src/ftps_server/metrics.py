@@ -1,5 +1,7 @@
 """What Prometheus is told."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
@@ -8,6 +10,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._of = cache(self._labelled)
         self.sessions = Gauge("ftps_server_sessions", "Control connections", registry=self.registry)
         self.draining = Gauge("ftps_server_draining", "1 once the server is about to end", registry=self.registry)
         self.refused = Counter(
@@ -34,6 +37,9 @@ class Metrics:
             ["tls"],
             registry=self.registry,
         )
+        self.ktls_connections = Counter(
+            "ftps_server_ktls_connections", "Data connections that the kernel encrypts (kTLS)", registry=self.registry
+        )
         self.passive_exhausted = Counter(
             "ftps_server_passive_ports_exhausted",
             "Requests for a passive port when none was free",
@@ -58,4 +64,18 @@ class Metrics:
         self.hook_queue = Gauge("ftps_server_hook_queue", "Events that wait for delivery", registry=self.registry)
         self.certificate_not_after = Gauge(
             "ftps_server_certificate_not_after_seconds", "When the certificate expires", registry=self.registry
+        )
+
+    def transferred(self, direction: str, outcome: str, *, size: int, seconds: float) -> None:
+        """A transfer has ended; `direction` is upload or download, `outcome` ok or aborted."""
+        transfers, moved, duration = self._of(direction, outcome)
+        transfers.inc()
+        moved.inc(size)
+        duration.observe(seconds)
+
+    def _labelled(self, direction: str, outcome: str) -> tuple[Counter, Counter, Histogram]:
+        return (
+            self.transfers.labels(direction, outcome),
+            self.bytes.labels(direction),
+            self.transfer_seconds.labels(direction),
         )

@@ -36,7 +36,8 @@ class HeaderReader:
     def __init__(self, sock: socket.socket, peer: tuple[Any, ...], config: ProxyProtocolConfig | None) -> None:
         """`peer` is the connection's own other end, as `accept` gives it. Without a `config` it is the client."""
         self._socket = sock
-        self._peer: _Endpoint = (_plain(ip_address(peer[0])), peer[1])
+        address = peer[0]
+        self._peer: _Endpoint = (_plain(ip_address(address)) if address.startswith("::") else address, peer[1])
         self._client = None if config else self._peer
         self._allowed = config is not None and _allows(config, self._peer[0])
         self._received = b""

@@ -21,6 +21,7 @@ from ftps_server.logs import event
 from ftps_server.mailbox import Mailbox
 from ftps_server.metrics import Metrics
 from ftps_server.passwords import PasswordVerifier
+from ftps_server.protocol import ktls
 from ftps_server.protocol.active import EXPLICIT_SOURCE_PORT, IMPLICIT_SOURCE_PORT, SourcePort
 from ftps_server.protocol.alpn import PROTOCOLS
 from ftps_server.protocol.arrivals import Arrivals
@@ -58,8 +59,12 @@ class Server:
             self._heartbeat = Heartbeat()
             # Last, as ports are taken now.
             self._listeners = self._listen()
+            settings = self._services.config
             self._admin = AdminServer(
-                self._services.config.admin_port, heartbeat=self._heartbeat, metrics=self._services.metrics
+                settings.admin_port,
+                settings.admin_address,
+                heartbeat=self._heartbeat,
+                metrics=self._services.metrics,
             )
         except BaseException:
             self._loop.close()
@@ -97,6 +102,7 @@ class Server:
                 metrics=metrics,
                 proxies=settings.proxy_protocol,
                 seconds=lambda: self._services.config.limits.handshake_timeout_seconds,
+                peek=ktls.is_supported(identity.context()),
             ),
             explicit_source=SourcePort(EXPLICIT_SOURCE_PORT) if settings.active.enabled else None,
             implicit_source=SourcePort(IMPLICIT_SOURCE_PORT) if settings.active.enabled else None,
@@ -133,7 +139,13 @@ class Server:
     def _load_identity(self) -> None:
         services = self._services
         old = services.identity
-        services.identity = load_identity(self._sources.files, services.config.tls, protocols=PROTOCOLS)
+        new = load_identity(self._sources.files, services.config.tls, protocols=PROTOCOLS)
+        if old.checks_revocation and not new.checks_revocation:
+            # Else who deletes the list would let in whom it names.
+            raise ConfigError(
+                f"{self._sources.files.client_crl}: the revocation list is gone; restart to serve without"
+            )
+        services.identity = new
         old.close()
         services.metrics.certificate_not_after.set(services.identity.not_after.timestamp())
 

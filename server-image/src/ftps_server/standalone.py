@@ -23,6 +23,7 @@ from ftps_server.config import (
     TlsConfig,
     UsersConfig,
 )
+from ftps_server.config.base import ListenAddress
 from ftps_server.sources import Files
 
 AUTO = "auto"
@@ -101,6 +102,8 @@ class Settings(ServerConfig, UsersConfig):
     implicit: ImplicitSettings = ImplicitSettings()
     storage_directory: FilePath = "/srv/ftps"
     """Must exist; the users' home directories are in it."""
+    admin_address: ListenAddress | None = "127.0.0.1"
+    """The address of this machine that probes and metrics are answered at."""
     passive: PassiveSettings = PassiveSettings()
     tls: TlsSettings
     hooks: HooksSettings | None = None

@@ -1,5 +1,6 @@
 """The files: one volume, in it a home directory for each user."""
 
+import os
 from pathlib import Path, PurePosixPath
 
 
@@ -18,12 +19,14 @@ class Storage:
 
         Raises OutsideStorageError, and OSError where it cannot be made.
         """
-        root = self._root.resolve(strict=True)
-        path = root
+        root = path = os.path.realpath(self._root, strict=True)
         for part in PurePosixPath(directory).parts[1:]:
-            path /= part
+            path = os.path.join(path, part)
             # One step at a time: nothing is made behind a link that leads out.
-            if not path.resolve().is_relative_to(root):
-                raise OutsideStorageError(f"{directory} leads out of the storage")
-            path.mkdir(mode=0o770, exist_ok=True)
-        return path.resolve()
+            if os.path.islink(path):
+                path = os.path.realpath(path)
+                if path != root and not path.startswith(f"{root}/"):
+                    raise OutsideStorageError(f"{directory} leads out of the storage")
+            if not os.path.isdir(path):
+                os.mkdir(path, mode=0o770)
+        return Path(path)

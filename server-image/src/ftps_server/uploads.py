@@ -114,6 +114,7 @@ class StagedUpload(Upload):
             self._account.release(replaced)
             if self._counted:
                 self._account.remove_file()
+        _forget(self._partial, self._account)
 
     def abandon(self, *, keep: bool) -> None:
         if self._descriptor < 0:
@@ -145,13 +146,17 @@ class AppendingUpload(Upload):
 
     def __init__(self, descriptor: int, *, target: str, account: Account, position: int) -> None:
         super().__init__(descriptor, target=target, account=account, position=position, counted=False)
-        self._size = os.fstat(descriptor).st_size
+        self._before = self._size = os.fstat(descriptor).st_size
+        self._counted_bytes = 0
 
     def commit(self) -> None:
         self._close()
 
     def abandon(self, *, keep: bool) -> None:  # noqa: ARG002 - it is kept anyway
         if self._descriptor >= 0:
+            written = os.fstat(self._descriptor).st_size - self._before
+            # The last part may not have found room.
+            self._account.release(max(0, self._counted_bytes - written))
             self._close()
 
     def _growth(self, size: int) -> int:
@@ -169,6 +174,7 @@ class Uploads:
 
     def begin(self, target: str, account: Account, *, overwrite: bool = True) -> Upload:
         """A whole file. Raises OSError, QuotaExceededError."""
+        partial = self._partial(target)
         if os.path.lexists(target):
             if not overwrite:
                 raise FileExistsError(17, "File exists")
@@ -176,6 +182,8 @@ class Uploads:
                 raise IsADirectoryError(21, "Not a regular file")
             counted = False
         else:
+            # Who begins anew will not go on with it, and might have no room for both.
+            _forget(partial, account)
             counted = _count(account)
         staged = self.folder / f"{_FRESH}{secrets.token_hex(16)}"
         try:
@@ -191,7 +199,7 @@ class Uploads:
             position=0,
             counted=counted,
             staged=staged,
-            partial=self._partial(target),
+            partial=partial,
             overwrite=overwrite,
         )
 
@@ -269,12 +277,22 @@ class Uploads:
 
 
 def file_size(path: str) -> int | None:
-    """The size of a regular file; None where there is none."""
+    """The size of a regular file; None where there is none, but maybe a link to one."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - a hot path
+        found = os.lstat(path)
     except OSError:
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _forget(partial: Path, account: Account) -> None:
+    """Remove what was cut off: its rest would make no whole of it any more."""
+    size = file_size(str(partial))
+    if size is not None:
+        with suppress(OSError):
+            partial.unlink()
+            account.release(size)
+            account.remove_file()
 
 
 def _count(account: Account) -> bool:

@@ -110,7 +110,9 @@ class LimitsConfig(Model):
     """None means no limit."""
 
     max_sessions: int | None = Field(default=None, ge=1)
+    """Control connections at a time."""
     max_sessions_per_address: int | None = Field(default=None, ge=1)
+    """The same, from one address."""
     max_login_attempts: int = Field(default=3, ge=1)
     """Failed logins after which a control connection is closed."""
     ban: BanConfig | None = None
@@ -133,10 +135,13 @@ class HooksConfig(Model):
     """Tells an HTTP server of each completed upload; the key that signs the events is a file of its own."""
 
     url: HttpUrl
+    """Events are sent here by POST."""
     queue_directory: str = Field(min_length=1)
     """Events wait here until they are delivered."""
     max_queued: int = Field(default=10_000, ge=1)
+    """Further events are dropped."""
     timeout_seconds: int = Field(default=10, ge=1)
+    """For one answer."""
 
 
 class ServerConfig(Model):
@@ -151,6 +156,8 @@ class ServerConfig(Model):
     proxy_protocol: ProxyProtocolConfig | None = None
     admin_port: Port = ADMIN_PORT
     """Probes and metrics, plain HTTP."""
+    admin_address: ListenAddress | None = None
+    """The address of this machine that they are answered at; None: all of them."""
     storage_directory: str = "/srv/ftps"
     tls: TlsConfig = TlsConfig()
     limits: LimitsConfig = LimitsConfig()

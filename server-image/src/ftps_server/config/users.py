@@ -47,7 +47,9 @@ class UserConfig(Model):
     """One user."""
 
     name: str = Field(min_length=1, max_length=64)
-    password_hash: Annotated[str, AfterValidator(_is_known_hash)] | None = None
+    """What the client logs in with."""
+    password_hash: Annotated[str, AfterValidator(_is_known_hash)] | None = Field(default=None, repr=False)
+    """Argon2id (`$argon2id$…`), bcrypt (`$2b$…`) or SHA-512-crypt (`$6$…`)."""
     client_certificate: str | None = Field(default=None, min_length=1)
     """A client certificate of this name (see `tls.clientAuth.userFrom`) logs the user in, without a password."""
     home_directory: InsidePath
@@ -66,7 +68,7 @@ class UserConfig(Model):
     @model_validator(mode="after")
     def _can_log_in(self) -> Self:
         if self.password_hash is None and self.client_certificate is None:
-            raise ValueError("passwordHash, clientCertificate: at least one must be set")
+            raise ValueError("must have a password hash, or a client certificate")
         return self
 
     @model_validator(mode="after")

@@ -26,10 +26,19 @@ class Home(AbstractedFS):  # type: ignore[misc]
     # Paths
 
     def validpath(self, path: str) -> bool:
-        # `root` is a real path: it was resolved at the login.
-        real, root = os.path.realpath(path), self.root
-        inside = real == root or real.startswith(root if root == "/" else f"{root}/")
-        return inside and not (_HIDDEN in path and STAGING in path.split("/"))
+        # `root` is a real path, as it was resolved at the login: only what is below it may lead elsewhere.
+        root = self.root.rstrip("/")
+        if path != self.root and not path.startswith(f"{root}/"):
+            return False
+        current = root
+        for part in path[len(root) + 1 :].split("/"):
+            if part == STAGING:
+                return False
+            current = f"{current}/{part}"
+            if os.path.islink(current):
+                real = os.path.realpath(path)
+                return real == self.root or (real.startswith(f"{root}/") and _HIDDEN not in real)
+        return True
 
     def fs2ftp(self, fspath: str) -> str:
         # What comes here was checked before; pyftpdlib would resolve every link once more.
