@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from support.ftps import Ftps
 from support.polling import eventually
 from support.servers import PASSWORD, Namespace, ftps_server, password_secret
 from testbed import Cluster
@@ -32,11 +33,11 @@ def identity_of_the_pod(namespace: Namespace) -> tuple[str, int]:
     return pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
 
 
-def session(address: str, user: str = "alice", password: str = PASSWORD) -> ftplib.FTP_TLS:
+def session(address: str, user: str = "alice", password: str = PASSWORD) -> Ftps:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    made = ftplib.FTP_TLS(context=context, timeout=20)
+    made = Ftps(context=context, timeout=20)
     made.trust_server_pasv_ipv4_address = True
     try:
         made.connect(address, 21)
@@ -105,6 +106,25 @@ def test_a_changed_password_counts_and_the_old_one_does_not(namespace: Namespace
     eventually(lambda: session(address, "alice", "a-new-one").quit(), seconds=20)
     with pytest.raises(ftplib.error_perm, match="^530"):
         session(address, "alice", PASSWORD)
+    assert identity_of_the_pod(namespace) == before
+
+
+def test_new_limits_count_within_two_seconds_and_drop_no_session(namespace: Namespace, server: dict[str, Any]):
+    before, address = identity_of_the_pod(namespace), address_of(namespace)
+
+    def is_refused() -> bool:
+        try:
+            session(address, "bob", "bobs-own").close()
+        except ftplib.error_temp as error:
+            return str(error).startswith("421 Too many sessions")
+        return False
+
+    with session(address, "bob", "bobs-own") as open_session:
+        namespace.patch("ftpsserver", NAME, {"spec": {"limits": {"maxSessions": 1}}})
+        eventually(is_refused, seconds=SECONDS + 1, what="one session is enough")
+        assert open_session.nlst() == []
+    namespace.patch("ftpsserver", NAME, {"spec": {"limits": {"maxSessions": None}}})
+    namespace.wait_ready(NAME)
     assert identity_of_the_pod(namespace) == before
 
 

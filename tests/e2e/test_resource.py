@@ -57,10 +57,9 @@ REFUSED: list[tuple[Change, str]] = [
         "portsPerReplica * maxReplicas must not exceed 1000 ports",
     ),
     ({"passive": {"firstPort": 65530}}, "firstPort + portsPerReplica * maxReplicas must not exceed 65536"),
-    ({"passive": {"sharedPorts": True}}, "sharedPorts is not supported yet"),
     (
         {"passive": {"addressOverrides": [{"cidrs": ["10.0.0.0"], "address": "192.0.2.1"}]}},
-        "must be a CIDR, like 10.0.0.0/8",
+        "must be the CIDR of a network, like 10.0.0.0/8",
     ),
     ({"active": {"enabled": True}}, "active mode is not supported yet"),
     ({"tls": {}}, "exactly one of certManager, secretName, selfSigned must be set"),
@@ -75,11 +74,11 @@ REFUSED: list[tuple[Change, str]] = [
     ),
     (
         {"tls": {"selfSigned": {}, "clientAuth": {"mode": "Required"}}},
-        "client certificates are not supported yet",
+        "mode Optional and Required need caSecretName",
     ),
     (
-        {"tls": {"selfSigned": {}, "dataSessionReuse": "Required"}},
-        "dataSessionReuse Required and Preferred are not supported yet",
+        {"users": [{"name": "carol", "clientCertificate": {"subject": "carol"}}]},
+        "users[].clientCertificate needs tls.clientAuth.mode Optional or Required",
     ),
     (
         {"service": {"type": "ClusterIP", "loadBalancerClass": "a/b"}},
@@ -93,15 +92,8 @@ REFUSED: list[tuple[Change, str]] = [
         "exactly one of passwordSecretRef, passwordHashSecretRef, clientCertificate must be set",
     ),
     (user(homeDirectory="/a/../b"), "homeDirectory must not contain '..'"),
-    (user(permissions={"directories": []}), "permissions per directory are not supported yet"),
-    (user(quota={"bytes": "1Gi"}), "quotas are not supported yet"),
-    (user(bandwidth={"upload": "1M"}), "bandwidth limits are not supported yet"),
-    (user(maxSessions=1), "maxSessions of a user is not supported yet"),
-    (user(allowedCIDRs=["10.0.0.0/8"]), "allowedCIDRs is not supported yet"),
-    (user(dataSessionReuse="Off"), "dataSessionReuse of a user is not supported yet"),
-    ({"limits": {"banSeconds": 5}}, "banSeconds is not supported yet"),
-    ({"limits": {"transferTimeoutSeconds": 5}}, "transferTimeoutSeconds is not supported yet"),
-    ({"limits": {"bandwidth": {}}}, "bandwidth limits are not supported yet"),
+    (user(permissions={"directories": [{"path": "/in/..", "preset": "None"}]}), "path must not contain '..'"),
+    (user(bandwidth={"upload": "1M", "download": "1k"}), "upload and download must be 1Ki or more"),
     ({"networkPolicy": {"from": [{}]}}, "either ipBlock or namespaceSelector and podSelector must be set"),
     ({"monitoring": {"enabled": True}}, "monitoring is not supported yet"),
     ({"replicas": 2}, "more than one replica is not supported yet"),
@@ -200,6 +192,11 @@ def test_a_misspelt_field_is_refused(namespace: Namespace):
         ({"users": [ALICE, ALICE]}, 'Duplicate value: {"name":"alice"}'),
         ({"users": [ALICE | {"name": "../x"}]}, "spec.users[0].name"),
         ({"storage": {"persistentVolumeClaim": {"size": "-1"}}}, "size"),
+        (user(quota={"bytes": -1}), "spec.users[0].quota.bytes"),
+        (user(quota={"bytes": "1e999"}), "spec.users[0].quota.bytes"),
+        (user(allowedCIDRs=["10.1.0.0/8"]), "spec.users[0].allowedCIDRs[0]"),
+        (user(permissions={"directories": [{"path": "in", "preset": "None"}]}), "directories[0].path"),
+        (user(permissions={"directories": [{"path": "/in", "preset": "None"}] * 2}), 'Duplicate value: {"path":"/in"}'),
     ],
 )
 def test_a_bad_value_is_refused_with_its_path(namespace: Namespace, spec: Change, words: str):
@@ -222,7 +219,14 @@ def test_the_least_that_is_needed_is_filled_in(namespace: Namespace):
     assert spec["service"]["type"] == "ClusterIP"
     assert spec["service"]["externalTrafficPolicy"] == "Local"
     assert spec["tls"]["minVersion"] == "1.2"
-    assert spec["limits"] == {"maxLoginAttempts": 3, "idleTimeoutSeconds": 300}
+    assert spec["tls"]["clientAuth"] == {"mode": "None", "userFrom": "CommonName"}
+    assert spec["tls"]["dataSessionReuse"] == "Required"
+    assert spec["limits"] == {
+        "maxLoginAttempts": 3,
+        "banFailures": 10,
+        "idleTimeoutSeconds": 300,
+        "transferTimeoutSeconds": 300,
+    }
     assert spec["networkPolicy"] == {"enabled": True, "from": [], "metricsFrom": [], "portRanges": "EndPort"}
     assert spec["podDisruptionBudget"] == {"enabled": True}
     assert spec["replicas"] == 1
@@ -235,7 +239,7 @@ def test_a_user_is_filled_in(namespace: Namespace):
         {
             "name": "alice",
             "passwordSecretRef": {"name": "alice", "key": "password"},
-            "permissions": {"preset": "ReadWrite"},
+            "permissions": {"preset": "ReadWrite", "directories": []},
         }
     ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.ftps import Ftps
 from support.servers import HOST, PASSWORD, Namespace, ftps_server, password_secret
 from testbed import Cluster
 
@@ -68,8 +69,8 @@ class Target:
         context.check_hostname = False  # ftplib knows no name but the address it connects to
         return context
 
-    def session(self) -> ftplib.FTP_TLS:
-        session = ftplib.FTP_TLS(context=self.tls(), timeout=20)
+    def session(self) -> Ftps:
+        session = Ftps(context=self.tls(), timeout=20)
         session.connect(self.address, 21)
         return session
 
@@ -150,6 +151,15 @@ def test_ftplib_uploads_and_downloads(target: Target):
         assert back.getvalue() == content
         assert "ftplib.bin" in session.nlst()
         assert ("ftplib.bin", "100000") in [(name, facts["size"]) for name, facts in session.mlsd()]
+
+
+def test_a_client_that_does_not_resume_its_tls_session_is_refused(target: Target):
+    with target.session() as session:
+        session.login("alice", PASSWORD)
+        session.prot_p()
+        session.resumes = False
+        with pytest.raises((ftplib.Error, OSError, EOFError)):
+            session.nlst()
 
 
 def test_a_wrong_password_is_answered_530(target: Target):

@@ -60,6 +60,19 @@ def inspect(certificate: bytes, private_key: bytes) -> CertificateFacts:
     )
 
 
+def check_authorities(authorities: bytes, revoked: bytes | None) -> None:
+    """Read who signs client certificates, and what they have revoked. Raises ValueError that says what is wrong."""
+    try:
+        x509.load_pem_x509_certificates(authorities)
+    except ValueError:
+        raise ValueError("ca.crt holds no certificates in PEM format") from None
+    try:
+        if revoked is not None:
+            x509.load_pem_x509_crl(revoked)
+    except ValueError:
+        raise ValueError("ca.crl holds no certificate revocation list in PEM format") from None
+
+
 def _public_bytes(key: object) -> bytes:
     encode = key.public_bytes  # type: ignore[attr-defined]
     result: bytes = encode(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

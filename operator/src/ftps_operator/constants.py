@@ -35,6 +35,7 @@ class ConditionType(StrEnum):
     CERTIFICATE_READY = "CertificateReady"
     ADDRESS_ASSIGNED = "AddressAssigned"
     USERS_READY = "UsersReady"
+    CLIENT_AUTH_READY = "ClientAuthReady"
     AVAILABLE = "Available"
     NETWORK_POLICY_APPLIED = "NetworkPolicyApplied"
     PAUSED = "Paused"

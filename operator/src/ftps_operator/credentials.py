@@ -3,14 +3,26 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from argon2 import PasswordHasher
 from pydantic import ValidationError
 
+from ftps_operator.desired.config import build_bandwidth
 from ftps_operator.desired.secrets import SOURCES_KEY
+from ftps_operator.models.quantity import whole
+from ftps_operator.models.users import Quota as WantedQuota
 from ftps_operator.models.users import User
 from ftps_operator.secretview import SecretView
-from ftps_server.config import USERS_FILE, Permissions, UserConfig, UsersConfig
+from ftps_server.config import (
+    USERS_FILE,
+    DataSessionReuse,
+    DirectoryPermissions,
+    Permissions,
+    Quota,
+    UserConfig,
+    UsersConfig,
+)
 
 # OWASP's second choice for argon2id: 19 MiB, so that a small pod can verify several at a time.
 # https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
@@ -45,8 +57,13 @@ def resolve(
     problems: list[str] = []
     for user in users:
         try:
+            if user.client_certificate is not None:
+                entries.append(_entry(user, None))
+                continue
             source, text = _secret_text(user, secrets)
-            password_hash = text.decode() if user.password_hash_secret_ref else known.get((user.name, source))
+            password_hash = (
+                text.decode(errors="replace") if user.password_hash_secret_ref else known.get((user.name, source))
+            )
             entries.append(_entry(user, password_hash or hasher(text)))
             sources[user.name] = source
         except _UnusableError as error:
@@ -62,7 +79,7 @@ def _secret_text(user: User, secrets: Mapping[str, SecretView | None]) -> tuple[
     """What the user's Secret holds, and which version of it that is."""
     reference = user.password_secret_ref or user.password_hash_secret_ref
     if reference is None:
-        raise _UnusableError("has no password")  # client certificates are refused by the schema
+        raise _UnusableError("has no password")  # the schema refuses it
     secret = secrets.get(reference.name)
     if secret is None:
         raise _UnusableError(f"Secret {reference.name} is missing")
@@ -72,18 +89,35 @@ def _secret_text(user: User, secrets: Mapping[str, SecretView | None]) -> tuple[
     return f"{secret.version}/{reference.key}", text
 
 
-def _entry(user: User, password_hash: str) -> UserConfig:
+def _entry(user: User, password_hash: str | None) -> UserConfig:
+    certificate, reuse = user.client_certificate, user.data_session_reuse
     try:
         return UserConfig(
             name=user.name,
-            password_hash=password_hash.strip(),
+            password_hash=password_hash.strip() if password_hash else None,
+            client_certificate=certificate.subject if certificate else None,
             home_directory=user.home_directory or f"/{user.name}",
             permissions=Permissions(user.permissions.preset.value),
+            directories=tuple(
+                DirectoryPermissions(path=each.path, permissions=Permissions(each.preset.value))
+                for each in user.permissions.directories
+            ),
+            quota=_quota(user.quota),
+            bandwidth=build_bandwidth(user.bandwidth),
+            max_sessions=user.max_sessions,
+            allowed_cidrs=tuple(map(ip_network, user.allowed_cidrs)) if user.allowed_cidrs else None,
+            data_session_reuse=DataSessionReuse(reuse.value) if reuse else None,
         )
     except ValidationError as error:
         # Only the field's path and the rule: the input is a secret.
         first = error.errors(include_url=False, include_input=False)[0]
         raise _UnusableError(f"{'.'.join(map(str, first['loc']))} {first['msg']}") from None
+
+
+def _quota(wanted: WantedQuota | None) -> Quota:
+    if wanted is None:
+        return Quota()
+    return Quota(bytes=None if wanted.bytes is None else whole(wanted.bytes), files=wanted.files)
 
 
 def _previous_hashes(previous: SecretView | None) -> dict[tuple[str, str], str]:

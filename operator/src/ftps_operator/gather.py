@@ -53,6 +53,8 @@ async def _get_certificate(api: ApiClient, server: FtpsServer) -> Manifest | Non
 def named_secrets(server: FtpsServer) -> set[str]:
     """Every Secret that the server's files are made of."""
     names = {tls_secret_name(server), tls_name(server.metadata.name), users_name(server.metadata.name)}
+    if (authorities := server.spec.tls.client_auth.authorities) is not None:
+        names.add(authorities)
     for user in server.spec.users:
         reference = user.password_secret_ref or user.password_hash_secret_ref
         if reference is not None:

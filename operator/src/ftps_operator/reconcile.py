@@ -14,7 +14,7 @@ from ftps_operator.availability import assess
 from ftps_operator.certificates import RENEW_BEFORE
 from ftps_operator.constants import PAUSED_ANNOTATION, RELOAD_ANNOTATION
 from ftps_operator.credentials import Credentials
-from ftps_operator.desired.plan import Inputs, inspect_tls
+from ftps_operator.desired.plan import Inputs, client_auth_problem, inspect_tls
 from ftps_operator.desired.reload import pods_to_touch, reload_digest
 from ftps_operator.events import EventRecorder
 from ftps_operator.exposed import expose
@@ -164,6 +164,7 @@ def _findings(
         user_problems=users.problems,
         served=inspect_tls(server, observed),
         certificate_message=_certificate_message(server, observed),
+        client_auth_problem=client_auth_problem(server, observed),
         availability=assess([observed.deployment(server, 0)], observed.pods),
         exposure=expose(server, observed),
         network_policy_applied=observed.own(server, NETWORK_POLICY, server.metadata.name) is not None,

@@ -140,6 +140,8 @@ def structural(model: type[BaseModel]) -> dict[str, Any]:
 
 def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     node = _without_reference(node, definitions)
+    if isinstance(node.get("description"), str):
+        node["description"] = " ".join(node["description"].split())
     if "const" in node:
         node["enum"] = [node.pop("const")]
     if node.get("x-kubernetes-int-or-string"):

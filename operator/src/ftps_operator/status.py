@@ -43,11 +43,13 @@ class Findings:
     served: Served = field(default_factory=lambda: Served(None, "not looked at yet"))
     certificate_message: str = ""
     """What cert-manager says of a certificate that it has not issued."""
+    client_auth_problem: str = ""
+    """Why it is not known whose client certificates are trusted."""
     availability: Availability = field(default_factory=Availability)
     exposure: Exposure = field(default_factory=Exposure)
     network_policy_applied: bool = False
     reloaded: bool = False
-    """Every pod has been told of the newest address, users and certificate."""
+    """Every pod has been told of what is new in the files that servers reload."""
 
 
 def compute(server: FtpsServer, findings: Findings, *, previous: Status, now: str) -> Status:
@@ -115,6 +117,7 @@ def _findings(server: FtpsServer, findings: Findings) -> list[Finding]:
     parts = [
         _certificate(findings),
         _users(findings),
+        *_client_auth(server, findings),
         _network_policy(server, findings),
         _available(findings),
         _address(findings),
@@ -141,7 +144,9 @@ def _ready(findings: Findings, parts: list[Finding]) -> Finding:
     if not findings.availability.rolled_out:
         return Finding(kind, False, "RollingOut", findings.availability.problem or "new pods are taking over")
     if not findings.reloaded:
-        return Finding(kind, False, "Reloading", "the pods are being told of a new address, users or certificate")
+        return Finding(
+            kind, False, "Reloading", "the pods are being told of a new address, users, limits or certificate"
+        )
     return Finding(kind, True, "Ready", f"serving at {findings.exposure.address}")
 
 
@@ -159,6 +164,16 @@ def _users(findings: Findings) -> Finding:
     if findings.user_problems:
         return Finding(kind, False, "UsersNotReady", "; ".join(findings.user_problems))
     return Finding(kind, True, "UsersReady", f"users who can log in: {findings.users}")
+
+
+def _client_auth(server: FtpsServer, findings: Findings) -> list[Finding]:
+    kind = ConditionType.CLIENT_AUTH_READY
+    authorities = server.spec.tls.client_auth.authorities
+    if authorities is None:
+        return []
+    if findings.client_auth_problem:
+        return [Finding(kind, False, "ClientAuthNotReady", findings.client_auth_problem)]
+    return [Finding(kind, True, "ClientAuthReady", f"trusted are the authorities in Secret {authorities}")]
 
 
 def _network_policy(server: FtpsServer, findings: Findings) -> Finding:

@@ -11,6 +11,7 @@ _GOOD = {
     ConditionType.STALLED: "False",
     ConditionType.CERTIFICATE_READY: "True",
     ConditionType.USERS_READY: "True",
+    ConditionType.CLIENT_AUTH_READY: "True",
     ConditionType.ADDRESS_ASSIGNED: "True",
     ConditionType.AVAILABLE: "True",
 }

@@ -19,7 +19,7 @@ DEBIAN = "bookworm"
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 # The image, its Dockerfile, and what else it is built from.
 PROJECT = {
-    "ftps-operator": ("operator/Dockerfile", ("operator/src", "server-image/src/ftps_server/config.py")),
+    "ftps-operator": ("operator/Dockerfile", ("operator/src", "server-image/src/ftps_server/config")),
     "ftps-server": ("server-image/Dockerfile", ("server-image/src",)),
 }
 KEPT_ARCHIVES = 3

@@ -1,3 +1,4 @@
+from ipaddress import IPv4Network, IPv6Network
 from itertools import count
 
 import pytest
@@ -6,7 +7,8 @@ from ftps_operator.credentials import Credentials, hash_password, resolve
 from ftps_operator.desired.secrets import build_users_secret
 from ftps_operator.models.users import User
 from ftps_operator.secretview import SecretView
-from support.samples import owned, server
+from ftps_server.config import Bandwidth, DataSessionReuse, DirectoryPermissions, Permissions, Quota
+from support.samples import everything, owned, server
 
 ALICE = User.model_validate({"name": "alice", "passwordSecretRef": {"name": "alice"}})
 BOB = User.model_validate({"name": "bob", "passwordHashSecretRef": {"name": "bob"}})
@@ -86,3 +88,54 @@ def test_what_is_printed_shows_no_secret():
     found = resolve([ALICE], secrets={"alice": secret("alice", password="hunter2")}, previous=None, hasher=hasher())
     assert "hunter2" not in repr(secret("alice", password="hunter2"))
     assert found.users.users[0].home_directory == "/alice"
+
+
+@pytest.mark.parametrize("given", ["$2b$12$abcdefghijklmnopqrstuv", "$6$salt$hash"])
+def test_hashes_of_other_servers_are_taken(given: str):
+    found = resolve([BOB], secrets={"bob": secret("bob", passwordHash=given)}, previous=None)
+    assert found.users.users[0].password_hash == given
+
+
+def test_a_hash_that_is_no_text_is_told():
+    view = SecretView("bob", "v1", "v1", "uid-bob", {"passwordHash": b"\xff"})
+    assert "argon2id" in resolve([BOB], secrets={"bob": view}, previous=None).problems[0]
+
+
+def test_a_client_certificate_needs_no_secret():
+    carol = User.model_validate({"name": "carol", "clientCertificate": {"subject": "CN of carol"}})
+    found = resolve([carol], secrets={}, previous=None)
+    assert (found.problems, found.sources) == ((), {})
+    assert found.users.users[0].client_certificate == "CN of carol"
+    assert found.users.users[0].password_hash is None
+    # It stands beside the hashes that were written before.
+    again = resolve([carol, ALICE], secrets={"alice": secret("alice", password="pw")}, previous=stored(found))
+    assert [user.name for user in again.users.users] == ["carol", "alice"]
+
+
+def test_what_a_user_may_do_reaches_the_server_in_its_own_units():
+    alice = everything().spec.users[0]
+    (made,) = resolve([alice], secrets={"alice": secret("alice", secret="pw")}, previous=None).users.users
+    assert made.permissions is Permissions.READ_ONLY
+    assert made.directories == (
+        DirectoryPermissions(path="/in", permissions=Permissions.WRITE_ONLY),
+        DirectoryPermissions(path="/in/archive", permissions=Permissions.NONE),
+    )
+    assert made.quota == Quota(bytes=10 * 2**30, files=1000)
+    assert made.bandwidth == Bandwidth(upload=1_000_000, download=2 * 2**20)
+    assert made.max_sessions == 4
+    assert made.allowed_cidrs == (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"))
+    assert made.data_session_reuse is DataSessionReuse.REQUIRED
+
+
+def test_a_user_of_whom_nothing_is_said_has_no_limits():
+    (made,) = resolve([ALICE], secrets={"alice": secret("alice", password="pw")}, previous=None).users.users
+    assert made.quota == Quota()
+    assert made.bandwidth == Bandwidth()
+    assert (made.directories, made.max_sessions, made.allowed_cidrs, made.data_session_reuse) == ((), None, None, None)
+
+
+def test_two_rules_for_one_directory_are_told():
+    rules = [{"path": "/in", "preset": "None"}, {"path": "/in/", "preset": "ReadOnly"}]
+    twice = User.model_validate(ALICE.model_dump(by_alias=True) | {"permissions": {"directories": rules}})
+    found = resolve([twice], secrets={"alice": secret("alice", password="pw")}, previous=None)
+    assert "'/in' stands twice" in found.problems[0]

@@ -92,6 +92,17 @@ def test_a_paused_change_counts_as_unseen():
     assert conditions(found)["Paused"]["status"] == "True"
 
 
+def test_client_certificates_have_a_condition_where_they_are_asked_for():
+    made = server(tls={"selfSigned": {}, "clientAuth": {"mode": "Optional", "caSecretName": "partners"}})
+    missing = GOOD | {"client_auth_problem": "Secret partners is missing"}
+    lacking = compute(made, Findings(**missing), previous={}, now=BEFORE)
+    assert conditions(lacking)["ClientAuthReady"]["status"] == "False"
+    assert conditions(lacking)["Ready"]["message"] == "Secret partners is missing"
+    assert summary(lacking) == IN_PROGRESS
+    assert summary(compute(made, Findings(**GOOD), previous=lacking, now=LATER)) == CURRENT
+    assert "ClientAuthReady" not in conditions(status())
+
+
 def test_a_network_policy_that_is_switched_off_does_not_keep_it_from_ready():
     made = server(networkPolicy={"enabled": False})
     found = compute(made, Findings(**(GOOD | {"network_policy_applied": False})), previous={}, now=BEFORE)

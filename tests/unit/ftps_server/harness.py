@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ftps_server.config import PassivePorts
+from support.ftps import Ftps
 
 DEADLINE = 10.0
 PASSWORD = "correct horse"
@@ -142,19 +143,6 @@ class Setup:
 
 def user(name: str = "alice", **changes: object) -> dict[str, object]:
     return {"name": name, "passwordHash": PASSWORD_HASH, "homeDirectory": f"/{name}"} | changes
-
-
-class Ftps(ftplib.FTP_TLS):
-    """Resumes the control connection's TLS session, which ftplib does not (python/cpython#63699)."""
-
-    resumes = True
-
-    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
-        connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
-        if self._prot_p:
-            session = self.sock.session if self.resumes else None
-            connection = self.context.wrap_socket(connection, server_hostname=self.host, session=session)
-        return connection, size
 
 
 class ImplicitFtps(Ftps):

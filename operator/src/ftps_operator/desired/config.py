@@ -3,7 +3,11 @@
 import hashlib
 
 from ftps_operator.models.exposure import AUTO, ServiceType
+from ftps_operator.models.limits import Limits
+from ftps_operator.models.quantity import whole
 from ftps_operator.models.server import FtpsServer
+from ftps_operator.models.tls import Tls
+from ftps_operator.models.users import Bandwidth as WantedBandwidth
 from ftps_operator.naming import Manifest, config_name, metadata
 from ftps_server.config import (
     ADDRESS_FILE,
@@ -13,11 +17,18 @@ from ftps_server.config import (
     AddressConfig,
     AddressOverride,
     Announced,
+    BanConfig,
+    Bandwidth,
+    ClientAuth,
+    ClientAuthConfig,
+    DataSessionReuse,
     LimitsConfig,
     ListenerConfig,
+    PassiveConfig,
     ServerConfig,
     TlsConfig,
     TlsVersion,
+    UserFrom,
 )
 
 HOST_IP_VARIABLE = "HOST_IP"
@@ -27,20 +38,48 @@ _EXIT_SECONDS = 2
 
 
 def build_server_config(server: FtpsServer) -> ServerConfig:
-    """What the server is told at its start."""
+    """What the server is told at its start, and the limits, which it reloads."""
     spec = server.spec
     return ServerConfig(
         explicit=ListenerConfig(enabled=spec.explicit.enabled, port=EXPLICIT_PORT),
         implicit=ListenerConfig(enabled=spec.implicit.enabled, port=IMPLICIT_PORT),
-        tls=TlsConfig(min_version=TlsVersion(spec.tls.min_version.value), ciphers=":".join(spec.tls.ciphers) or None),
-        limits=LimitsConfig(
-            max_sessions=spec.limits.max_sessions,
-            max_sessions_per_address=spec.limits.max_sessions_per_address,
-            max_login_attempts=spec.limits.max_login_attempts,
-            idle_timeout_seconds=spec.limits.idle_timeout_seconds,
-        ),
+        passive=PassiveConfig(shared_ports=spec.passive.shared_ports),
+        tls=_tls(spec.tls),
+        limits=_limits(spec.limits),
         drain_seconds=spec.termination_grace_period_seconds - PRE_STOP_SECONDS - _EXIT_SECONDS,
     )
+
+
+def _tls(wanted: Tls) -> TlsConfig:
+    return TlsConfig(
+        min_version=TlsVersion(wanted.min_version.value),
+        ciphers=":".join(wanted.ciphers) or None,
+        client_auth=ClientAuthConfig(
+            mode=ClientAuth(wanted.client_auth.mode.value), user_from=UserFrom(wanted.client_auth.user_from.value)
+        ),
+        data_session_reuse=DataSessionReuse(wanted.data_session_reuse.value),
+    )
+
+
+def _limits(wanted: Limits) -> LimitsConfig:
+    ban = BanConfig(failures=wanted.ban_failures, seconds=wanted.ban_seconds) if wanted.ban_seconds else None
+    return LimitsConfig(
+        max_sessions=wanted.max_sessions,
+        max_sessions_per_address=wanted.max_sessions_per_address,
+        max_login_attempts=wanted.max_login_attempts,
+        ban=ban,
+        idle_timeout_seconds=wanted.idle_timeout_seconds,
+        transfer_timeout_seconds=wanted.transfer_timeout_seconds,
+        bandwidth=build_bandwidth(wanted.bandwidth),
+    )
+
+
+def build_bandwidth(wanted: WantedBandwidth | None) -> Bandwidth:
+    """Quantities become numbers."""
+    if wanted is None:
+        return Bandwidth()
+    upload, download = (rate if rate is None else whole(rate) for rate in (wanted.upload, wanted.download))
+    return Bandwidth(upload=upload, download=download)
 
 
 def build_address_config(server: FtpsServer, service: Manifest | None) -> AddressConfig:

@@ -25,6 +25,8 @@ from ftps_server.config import (
     ADDRESS_FILE,
     ADMIN_PORT,
     CERTIFICATE_FILE,
+    CLIENT_CA_FILE,
+    CLIENT_CRL_FILE,
     CONFIG_DIRECTORY,
     EXPLICIT_PORT,
     IMPLICIT_PORT,
@@ -35,6 +37,7 @@ from ftps_server.config import (
 )
 
 CONTAINER = "ftps-server"
+CLIENT_CA = "client-ca"
 USER_ID = 65532
 STORAGE_DIRECTORY = ServerConfig().storage_directory
 
@@ -113,13 +116,7 @@ def _container(spec: FtpsServerSpec, *, ordinal: int, default_image: str) -> dic
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [
-            *(
-                {"name": name, "mountPath": str(CONFIG_DIRECTORY / file.parent), "readOnly": True}
-                for name, file in (("config", SERVER_FILE), ("users", USERS_FILE), ("tls", CERTIFICATE_FILE))
-            ),
-            {"name": "data", "mountPath": STORAGE_DIRECTORY},
-        ],
+        "volumeMounts": _volume_mounts(spec),
     }
     if resources := _plain(spec.resources):
         container["resources"] = resources
@@ -137,6 +134,19 @@ def _container_ports(spec: FtpsServerSpec, passive: range) -> list[dict[str, Any
     return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports]
 
 
+def _volume_mounts(spec: FtpsServerSpec) -> list[dict[str, Any]]:
+    files = {"config": SERVER_FILE, "users": USERS_FILE, "tls": CERTIFICATE_FILE}
+    if spec.tls.client_auth.authorities is not None:
+        files[CLIENT_CA] = CLIENT_CA_FILE
+    return [
+        *(
+            {"name": name, "mountPath": str(CONFIG_DIRECTORY / file.parent), "readOnly": True}
+            for name, file in files.items()
+        ),
+        {"name": "data", "mountPath": STORAGE_DIRECTORY},
+    ]
+
+
 def _probe(path: str, **thresholds: int) -> dict[str, Any]:
     return {"httpGet": {"path": path, "port": ADMIN_NAME}, "timeoutSeconds": 3, **thresholds}
 
@@ -144,6 +154,7 @@ def _probe(path: str, **thresholds: int) -> dict[str, Any]:
 def _volumes(server: FtpsServer) -> list[dict[str, Any]]:
     name = server.metadata.name
     tls_files = [CERTIFICATE_FILE.name, PRIVATE_KEY_FILE.name]
+    authorities = server.spec.tls.client_auth.authorities
     return [
         {
             "name": "config",
@@ -151,8 +162,18 @@ def _volumes(server: FtpsServer) -> list[dict[str, Any]]:
         },
         {"name": "users", "secret": {"secretName": users_name(name), "items": _items([USERS_FILE.name])}},
         {"name": "tls", "secret": {"secretName": tls_secret_name(server), "items": _items(tls_files)}},
+        *([_client_ca_volume(authorities)] if authorities is not None else []),
         {"name": "data"} | _data_volume(server),
     ]
+
+
+def _client_ca_volume(secret: str) -> dict[str, Any]:
+    """Nothing but these keys: in a Secret of cert-manager the authority's private key is beside them."""
+    sources: list[dict[str, Any]] = [
+        {"secret": {"name": secret, "items": _items([CLIENT_CA_FILE.name])}},
+        {"secret": {"name": secret, "items": _items([CLIENT_CRL_FILE.name]), "optional": True}},
+    ]
+    return {"name": CLIENT_CA, "projected": {"sources": sources}}
 
 
 def _items(keys: list[str]) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from ftps_operator.desired.storage import build_claim
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, metadata, tls_name
 from ftps_operator.observed import Observed
-from ftps_server.config import CERTIFICATE_FILE, PRIVATE_KEY_FILE
+from ftps_server.config import CERTIFICATE_FILE, CLIENT_CA_FILE, CLIENT_CRL_FILE, PRIVATE_KEY_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,21 @@ def inspect_tls(server: FtpsServer, observed: Observed) -> Served:
     except ValueError as error:
         return Served(None, f"Secret {name}: {error}")
     return Served(facts)
+
+
+def client_auth_problem(server: FtpsServer, observed: Observed) -> str:
+    """Why the pods cannot know whose client certificates to trust. Empty: they can, or need not."""
+    name = server.spec.tls.client_auth.authorities
+    if name is None:
+        return ""
+    secret = observed.secrets.get(name)
+    if secret is None:
+        return f"Secret {name} is missing"
+    try:
+        certificates.check_authorities(secret.data.get(CLIENT_CA_FILE.name, b""), secret.data.get(CLIENT_CRL_FILE.name))
+    except ValueError as error:
+        return f"Secret {name}: {error}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +119,11 @@ def _disruption_budget(server: FtpsServer, _: Observed, __: Inputs) -> Manifest 
 
 def _deployment(server: FtpsServer, observed: Observed, inputs: Inputs) -> Manifest | None:
     # A pod whose Secret is missing waits in the kubelet's back-off, for minutes: it is made once there is one.
-    if inspect_tls(server, observed).facts is None and observed.deployment(server, 0) is None:
+    lacks_files = inspect_tls(server, observed).facts is None or client_auth_problem(server, observed)
+    if lacks_files and observed.deployment(server, 0) is None:
         return None
-    config = build_server_config(server).model_dump_json()
+    # Limits are reloaded. A field that the schema got, and of which nothing is said, is no change.
+    config = build_server_config(server).model_dump_json(exclude={"limits"}, exclude_none=True)
     return build_deployment(server, ordinal=0, config_digest=digest(config), default_image=inputs.default_image)
 
 

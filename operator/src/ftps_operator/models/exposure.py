@@ -49,8 +49,8 @@ class Passive(Model):
     """What PASV announces: `Auto` (the Service's own address, once it has one), an IPv4 address or a host name."""
     address_overrides: list[AddressOverride] = Field(default=[], max_length=32)
     """The first entry that holds the client's address wins over `address`."""
-    shared_ports: Annotated[bool, NotYet("sharedPorts is not supported yet", only=False)] = False
-    """One port serves several sessions at a time."""
+    shared_ports: bool = False
+    """One port serves many sessions at a time: few ports do. Otherwise each waits for one session at a time."""
 
     rules = (
         Rule(

@@ -1,10 +1,8 @@
 """Bounds on what clients may take, so that one cannot starve the others."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from ftps_operator.models.base import Model, NotYet
+from ftps_operator.models.base import Model
 from ftps_operator.models.users import Bandwidth
 
 
@@ -17,13 +15,14 @@ class Limits(Model):
     """Control connections at a time from one address; no limit where nothing is said."""
     max_login_attempts: int = Field(default=3, ge=1, le=100)
     """Failed logins after which a control connection is closed."""
-    ban_seconds: Annotated[int | None, Field(ge=0), NotYet("banSeconds is not supported yet")] = None
-    """How long an address is shut out after too many failed logins."""
+    ban_failures: int = Field(default=10, ge=1, le=1000)
+    """So many failed logins of one address within `banSeconds` shut it out."""
+    ban_seconds: int | None = Field(default=None, ge=1)
+    """For how long an address is shut out; none is where nothing is said. Behind a load balancer that hides the
+    clients' addresses all of them are one."""
     idle_timeout_seconds: int = Field(default=300, ge=1)
     """After so long without command and transfer a session is closed."""
-    transfer_timeout_seconds: Annotated[
-        int | None, Field(ge=1), NotYet("transferTimeoutSeconds is not supported yet")
-    ] = None
+    transfer_timeout_seconds: int = Field(default=300, ge=1)
     """After so long without a byte a transfer is aborted."""
-    bandwidth: Annotated[Bandwidth | None, NotYet("bandwidth limits are not supported yet")] = None
+    bandwidth: Bandwidth | None = None
     """For all sessions together."""

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from ftps_operator.models.base import IntOrString, Model, ObjectName, Quantity, Rule
+from ftps_operator.models.base import IntOrString, Model, ObjectName, Rule
+from ftps_operator.models.quantity import Quantity
 
 
 class ImagePullPolicy(StrEnum):

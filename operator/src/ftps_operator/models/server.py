@@ -11,7 +11,7 @@ from ftps_operator.models.networkpolicy import NetworkPolicy
 from ftps_operator.models.pod import ImagePullPolicy, ImagePullSecret, Monitoring, PodDisruptionBudget, Resources
 from ftps_operator.models.scheduling import Affinity, Toleration, TopologySpreadConstraint
 from ftps_operator.models.storage import Storage
-from ftps_operator.models.tls import Tls
+from ftps_operator.models.tls import ClientAuthMode, Tls
 from ftps_operator.models.users import User
 
 LAST_PASSIVE_PORT = "self.passive.firstPort + self.passive.portsPerReplica * self.passive.maxReplicas - 1"
@@ -24,6 +24,12 @@ def _node_ports_are_possible(self: "FtpsServerSpec") -> bool:
 
 def _passive_ports_are_apart(self: "FtpsServerSpec") -> bool:
     return all(not mode.enabled or mode.port not in self.passive.ports for mode in (self.explicit, self.implicit))
+
+
+def _client_certificates_are_asked_for(self: "FtpsServerSpec") -> bool:
+    return self.tls.client_auth.mode is not ClientAuthMode.NONE or all(
+        user.client_certificate is None for user in self.users
+    )
 
 
 class FtpsServerSpec(Model):
@@ -91,6 +97,11 @@ class FtpsServerSpec(Model):
             "self.replicas <= self.passive.maxReplicas",
             "replicas must not exceed passive.maxReplicas",
             lambda self: self.replicas <= self.passive.max_replicas,
+        ),
+        Rule(
+            "self.tls.clientAuth.mode != 'None' || !self.users.exists(user, has(user.clientCertificate))",
+            "users[].clientCertificate needs tls.clientAuth.mode Optional or Required",
+            _client_certificates_are_asked_for,
         ),
     )
 

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from ftps_operator.models.base import Model, ObjectName, Quantity, Rule, exactly_one
+from ftps_operator.models.base import Model, ObjectName, Rule, exactly_one
+from ftps_operator.models.quantity import Quantity
 
 
 class AccessMode(StrEnum):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ftps_operator.models.base import VALIDATIONS, Model, NotYet, ObjectName, Rule, exactly_one
+from ftps_operator.models.base import VALIDATIONS, Model, ObjectName, Rule, exactly_one
 
 DurationText = Annotated[
     str,
@@ -114,12 +114,26 @@ class UserFrom(StrEnum):
 class ClientAuth(Model):
     """Client certificates."""
 
-    mode: Annotated[ClientAuthMode, NotYet("client certificates are not supported yet", only="None")] = (
-        ClientAuthMode.NONE
-    )
-    ca_secret_name: Annotated[ObjectName | None, NotYet("client certificates are not supported yet")] = None
-    """Secret with the authorities' certificates in `ca.crt`."""
+    mode: ClientAuthMode = ClientAuthMode.NONE
+    """With Required nobody connects without a certificate, whoever logs in by a password included."""
+    ca_secret_name: ObjectName | None = None
+    """Secret with the certificates of those who sign clients' certificates, in `ca.crt`, and perhaps with the list of
+    what they have revoked, in `ca.crl`. The pods see nothing else of it."""
     user_from: UserFrom = UserFrom.COMMON_NAME
+    """Which part of a certificate is compared with `users[].clientCertificate.subject`."""
+
+    rules = (
+        Rule(
+            "self.mode == 'None' || has(self.caSecretName)",
+            "mode Optional and Required need caSecretName",
+            lambda self: self.mode is ClientAuthMode.NONE or self.ca_secret_name is not None,
+        ),
+    )
+
+    @property
+    def authorities(self) -> str | None:
+        """The Secret that tells whose certificates are trusted; None where clients are not asked for any."""
+        return None if self.mode is ClientAuthMode.NONE else self.ca_secret_name
 
 
 class DataSessionReuse(StrEnum):
@@ -141,9 +155,9 @@ class Tls(Model):
     ciphers: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_+!@=.-]+$")]] = Field(default=[], max_length=64)
     """OpenSSL cipher names for TLS 1.2, best first; empty for OpenSSL's own."""
     client_auth: ClientAuth = ClientAuth()
-    data_session_reuse: Annotated[
-        DataSessionReuse, NotYet("dataSessionReuse Required and Preferred are not supported yet", only="Off")
-    ] = DataSessionReuse.OFF
+    data_session_reuse: DataSessionReuse = DataSessionReuse.REQUIRED
+    """Required proves that a data connection is the client's own. Preferred also serves clients that do not resume
+    sessions, like Python's ftplib, as long as both connections come from one address."""
 
     rules = (
         exactly_one(

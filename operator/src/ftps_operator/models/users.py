@@ -5,10 +5,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ftps_operator.models.base import CidrText, Model, NotYet, ObjectName, Quantity, Rule, exactly_one
+from ftps_operator.models.base import CidrText, Model, ObjectName, Rule, exactly_one, keyed_by
+from ftps_operator.models.quantity import Quantity, whole
 from ftps_operator.models.tls import DataSessionReuse
 
 DirectoryPath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
+LEAST_RATE = 1024
 
 
 class PasswordSecretRef(Model):
@@ -19,7 +21,7 @@ class PasswordSecretRef(Model):
 
 
 class PasswordHashSecretRef(Model):
-    """A Secret with an argon2id hash in PHC format (`$argon2id$…`)."""
+    """A Secret with an argon2id (`$argon2id$…`), bcrypt (`$2b$…`) or SHA-512-crypt (`$6$…`) hash."""
 
     name: ObjectName
     key: str = Field(default="passwordHash", min_length=1)
@@ -33,45 +35,65 @@ class ClientCertificate(Model):
 
 
 class PermissionsPreset(StrEnum):
-    """What a user may do."""
+    """What a user may do. WriteOnly: upload and make directories; nothing is listed, read, replaced or deleted."""
 
+    NONE = "None"
     READ_ONLY = "ReadOnly"
+    WRITE_ONLY = "WriteOnly"
     READ_WRITE = "ReadWrite"
 
 
 class DirectoryPermissions(Model):
     """Other permissions for one directory and what is below it."""
 
-    path: DirectoryPath
+    path: Annotated[str, Field(pattern=r"^/", max_length=512)]
+    """As the user sees it: `/` is the home directory."""
     preset: PermissionsPreset
+
+    rules = (
+        Rule(
+            "!self.path.contains('/../') && !self.path.endsWith('/..')",
+            "path must not contain '..'",
+            lambda self: ".." not in self.path.split("/"),
+        ),
+    )
 
 
 class Permissions(Model):
     """What a user may do below its home directory."""
 
     preset: PermissionsPreset = PermissionsPreset.READ_WRITE
-    directories: (
-        Annotated[
-            list[DirectoryPermissions],
-            Field(max_length=64),
-            NotYet("permissions per directory are not supported yet"),
-        ]
-        | None
-    ) = None
+    directories: Annotated[list[DirectoryPermissions], Field(max_length=32, json_schema_extra=keyed_by("path"))] = []
+    """The longest path wins."""
 
 
 class Quota(Model):
-    """How much a user may store."""
+    """What a home directory may hold; no limit where nothing is said."""
 
     bytes: Quantity | None = None
     files: int | None = Field(default=None, ge=0)
 
 
+def _is_no_trickle(self: "Bandwidth") -> bool:
+    return all(rate is None or whole(rate) >= LEAST_RATE for rate in (self.upload, self.download))
+
+
 class Bandwidth(Model):
-    """Bytes a second."""
+    """Bytes a second; no limit where nothing is said."""
 
     upload: Quantity | None = None
     download: Quantity | None = None
+
+    rules = (
+        Rule(
+            " && ".join(
+                f"(!has(self.{way}) || !quantity(string(self.{way})).isLessThan(quantity('1Ki')))"
+                for way in ("upload", "download")
+            ),
+            "upload and download must be 1Ki or more",
+            _is_no_trickle,
+        ),
+    )
 
 
 class UserFields(Model):
@@ -79,21 +101,19 @@ class UserFields(Model):
 
     password_secret_ref: PasswordSecretRef | None = None
     password_hash_secret_ref: PasswordHashSecretRef | None = None
-    client_certificate: Annotated[ClientCertificate | None, NotYet("client certificates are not supported yet")] = None
+    client_certificate: ClientCertificate | None = None
     home_directory: DirectoryPath | None = None
     """Absolute, within the storage; `/<name>` where nothing is said. Made at the first login."""
     permissions: Permissions = Permissions()
-    quota: Annotated[Quota | None, NotYet("quotas are not supported yet")] = None
-    bandwidth: Annotated[Bandwidth | None, NotYet("bandwidth limits are not supported yet")] = None
-    max_sessions: Annotated[int | None, Field(ge=1), NotYet("maxSessions of a user is not supported yet")] = None
-    allowed_cidrs: Annotated[
-        list[CidrText] | None,
-        Field(max_length=64, alias="allowedCIDRs"),
-        NotYet("allowedCIDRs is not supported yet"),
-    ] = None
-    data_session_reuse: Annotated[
-        DataSessionReuse | None, NotYet("dataSessionReuse of a user is not supported yet")
-    ] = None
+    quota: Quota | None = None
+    bandwidth: Bandwidth | None = None
+    """For all sessions of the user together."""
+    max_sessions: int | None = Field(default=None, ge=1)
+    """Sessions at a time in one replica; no limit where nothing is said."""
+    allowed_cidrs: list[CidrText] | None = Field(default=None, min_length=1, max_length=64, alias="allowedCIDRs")
+    """Where the user may log in from; from anywhere where nothing is said."""
+    data_session_reuse: DataSessionReuse | None = None
+    """As `tls.dataSessionReuse` where nothing is said."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one(

@@ -1,7 +1,7 @@
 import pytest
 
 from ftps_operator.desired.config import build_address_config, build_server_config
-from ftps_server.config import Announced
+from ftps_server.config import Announced, BanConfig, Bandwidth, ClientAuth, DataSessionReuse, UserFrom
 from support.samples import everything, server
 
 
@@ -40,6 +40,29 @@ def test_a_literal_address_wins():
     config = build_address_config(everything(), None)
     assert config.default == Announced(address="ftp.example.com")
     assert [override.address for override in config.overrides] == ["192.0.2.7"]
+
+
+def test_data_connections_must_resume_unless_told_otherwise():
+    assert build_server_config(server()).tls.data_session_reuse is DataSessionReuse.REQUIRED
+    assert build_server_config(everything()).tls.data_session_reuse is DataSessionReuse.PREFERRED
+
+
+def test_nobody_is_banned_slowed_down_or_asked_for_a_certificate_unless_told():
+    made = build_server_config(server())
+    assert made.limits.ban is None
+    assert made.limits.bandwidth == Bandwidth()
+    assert made.tls.client_auth.mode is ClientAuth.NONE
+    assert made.passive.shared_ports is False
+
+
+def test_what_is_said_reaches_the_server():
+    made = build_server_config(everything())
+    assert made.limits.ban == BanConfig(failures=5, seconds=900)
+    assert made.limits.transfer_timeout_seconds == 120
+    assert made.limits.bandwidth == Bandwidth(upload=10_000_000, download=20_000_000)
+    assert made.tls.client_auth.mode is ClientAuth.OPTIONAL
+    assert made.tls.client_auth.user_from is UserFrom.EMAIL_SAN
+    assert made.passive.shared_ports is True
 
 
 def test_the_drain_ends_before_the_pod_is_killed():

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ftps_operator.certificates import self_sign
+from ftps_operator.desired.plan import client_auth_problem
 from ftps_operator.desired.secrets import build_tls_secret
 from ftps_operator.observed import Observed
 from ftps_operator.secretview import SecretView
@@ -16,19 +17,23 @@ from support.samples import NOW, everything, manifests, owned, server
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
-def with_certificate(name: str) -> Observed:
-    """A cluster in which a certificate is there."""
-    pair = self_sign(["ftp.example.com"], now=NOW)
-    data = {"tls.crt": pair.certificate, "tls.key": pair.private_key}
-    return Observed(secrets={name: SecretView(name, "v1", "1", "uid-secret", data)})
+PAIR = self_sign(["ftp.example.com"], now=NOW)
+TLS = {"tls.crt": PAIR.certificate, "tls.key": PAIR.private_key}
+AUTHORITIES = {"ca.crt": PAIR.certificate}
+WITH_CLIENT_AUTH = {"secretName": "mine", "clientAuth": {"mode": "Required", "caSecretName": "partners"}}
+
+
+def with_secrets(**secrets: dict[str, bytes]) -> Observed:
+    """A cluster in which these Secrets are there."""
+    return Observed(secrets={name: SecretView(name, "v1", "1", f"uid-{name}", data) for name, data in secrets.items()})
 
 
 CASES = {
-    "least": (server(), with_certificate("mine")),
-    "everything": (everything(), with_certificate("everything-tls")),
+    "least": (server(), with_secrets(mine=TLS)),
+    "everything": (everything(), with_secrets(**{"everything-tls": TLS, "partners": AUTHORITIES})),
     "loadbalancer": (
         server(service={"type": "LoadBalancer"}, storage={"persistentVolumeClaim": {"size": "1Gi"}}),
-        with_certificate("mine"),
+        with_secrets(mine=TLS),
     ),
 }
 
@@ -70,9 +75,60 @@ def test_no_pod_is_made_before_there_is_a_certificate():
 
 def test_a_deployment_that_is_there_stays_when_the_certificate_is_gone():
     made = server()
-    deployment = manifests(made, with_certificate("mine"))["Deployment"]
+    deployment = manifests(made, with_secrets(mine=TLS))["Deployment"]
     observed = Observed().with_object(owned(made, deployment))
     assert manifests(made, observed)["Deployment"] == deployment
+
+
+@pytest.mark.parametrize(
+    ("secrets", "words"),
+    [
+        ({}, "Secret partners is missing"),
+        ({"partners": {}}, "Secret partners: ca.crt holds no certificates"),
+        ({"partners": {"ca.crt": b"x"}}, "Secret partners: ca.crt holds no certificates"),
+        ({"partners": AUTHORITIES | {"ca.crl": b"x"}}, "Secret partners: ca.crl holds no certificate revocation list"),
+    ],
+)
+def test_no_pod_is_made_before_it_is_known_whose_client_certificates_are_trusted(
+    secrets: dict[str, dict[str, bytes]], words: str
+):
+    made, observed = server(tls=WITH_CLIENT_AUTH), with_secrets(mine=TLS, **secrets)
+    assert client_auth_problem(made, observed).startswith(words)
+    assert "Deployment" not in manifests(made, observed)
+
+
+def volumes(deployment: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {volume["name"]: volume for volume in deployment["spec"]["template"]["spec"]["volumes"]}
+
+
+def test_of_the_authorities_secret_the_pods_see_no_private_key():
+    made = server(tls=WITH_CLIENT_AUTH)
+    observed = with_secrets(mine=TLS, partners=AUTHORITIES | TLS)
+    sources = [
+        each["secret"] for each in volumes(manifests(made, observed)["Deployment"])["client-ca"]["projected"]["sources"]
+    ]
+    assert [(each["name"], [item["key"] for item in each["items"]], each.get("optional")) for each in sources] == [
+        ("partners", ["ca.crt"], None),
+        ("partners", ["ca.crl"], True),
+    ]
+
+
+def test_without_client_certificates_no_authorities_are_mounted():
+    made = server(tls={"secretName": "mine", "clientAuth": {"caSecretName": "partners"}})
+    deployment = manifests(made, with_secrets(mine=TLS))["Deployment"]
+    assert "client-ca" not in volumes(deployment)
+    mounts = deployment["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert "client-ca" not in {mount["name"] for mount in mounts}
+
+
+def template(**spec: Any) -> dict[str, Any]:
+    found: dict[str, Any] = manifests(server(**spec), with_secrets(mine=TLS))["Deployment"]["spec"]["template"]
+    return found
+
+
+def test_changed_limits_are_reloaded_and_no_rollout():
+    assert template(limits={"maxSessions": 5}) == template()
+    assert template(passive={"sharedPorts": True}) != template()
 
 
 def test_a_self_signed_certificate_stands_until_it_is_due():

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from support.samples import everything, server
 
+CAROL = {"name": "carol", "clientCertificate": {"subject": "carol"}}
 USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
 
 
@@ -19,11 +20,24 @@ USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
         ({"service": {"type": "NodePort"}}, ("spec",), "30000-32767"),
         ({"passive": {"firstPort": 65530}}, ("spec", "passive"), "65536"),
         ({"passive": {"portsPerReplica": 500, "maxReplicas": 3}}, ("spec", "passive"), "1000 ports"),
-        ({"passive": {"sharedPorts": True}}, ("spec", "passive", "sharedPorts"), "not supported yet"),
+        ({"active": {"enabled": True}}, ("spec", "active", "enabled"), "not supported yet"),
         ({"tls": {}}, ("spec", "tls"), "exactly one"),
         ({"storage": {}}, ("spec", "storage"), "exactly one"),
         ({"replicas": 2}, ("spec", "replicas"), "not supported yet"),
-        ({"users": [USER | {"quota": {"files": 1}}]}, ("spec", "users", 0, "quota"), "not supported yet"),
+        ({"users": [USER | {"quota": {"bytes": "1e999"}}]}, ("spec", "users", 0, "quota", "bytes"), "quantity"),
+        ({"users": [USER | {"bandwidth": {"upload": "1k"}}]}, ("spec", "users", 0, "bandwidth"), "1Ki or more"),
+        ({"users": [USER | {"allowedCIDRs": ["10.1.0.0/8"]}]}, ("spec", "users", 0, "allowedCIDRs", 0), "CIDR"),
+        (
+            {"users": [USER | {"permissions": {"directories": [{"path": "/a/..", "preset": "None"}]}}]},
+            ("spec", "users", 0, "permissions", "directories", 0),
+            "'..'",
+        ),
+        ({"users": [CAROL]}, ("spec",), "needs tls.clientAuth.mode"),
+        (
+            {"tls": {"selfSigned": {}, "clientAuth": {"mode": "Required"}}},
+            ("spec", "tls", "clientAuth"),
+            "need caSecretName",
+        ),
         ({"users": [USER | {"homeDirectory": "/../x"}]}, ("spec", "users", 0), "'..'"),
         ({"networkPolicy": {"from": [{}]}}, ("spec", "networkPolicy", "from", 0), "ipBlock"),
         ({"monitoring": {"podMonitor": True}}, ("spec", "monitoring"), "not supported yet"),
