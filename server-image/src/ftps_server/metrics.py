@@ -1,8 +1,11 @@
 """What Prometheus is told."""
 
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 
 class Metrics:
@@ -51,6 +54,9 @@ class Metrics:
             buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
             registry=self.registry,
         )
+        self.quota_exceeded = Counter(
+            "ftps_server_quota_exceeded", "Uploads that were refused or ended by a quota", registry=self.registry
+        )
         self.passive_ports = Gauge("ftps_server_passive_ports", "Passive ports owned", registry=self.registry)
         self.passive_ports_in_use = Gauge(
             "ftps_server_passive_ports_in_use", "Passive ports waiting for a client", registry=self.registry
@@ -66,6 +72,10 @@ class Metrics:
             "ftps_server_certificate_not_after_seconds", "When the certificate expires", registry=self.registry
         )
 
+    def watch_quotas(self, used: Callable[[], Iterable[tuple[str, int, int]]]) -> None:
+        """Ask for the homes that have a quota, with the bytes and files that they hold, whenever metrics are read."""
+        self.registry.register(_QuotaCollector(used))
+
     def transferred(self, direction: str, outcome: str, *, size: int, seconds: float) -> None:
         """A transfer has ended; `direction` is upload or download, `outcome` ok or aborted."""
         transfers, moved, duration = self._of(direction, outcome)
@@ -79,3 +89,16 @@ class Metrics:
             self.bytes.labels(direction),
             self.transfer_seconds.labels(direction),
         )
+
+
+class _QuotaCollector(Collector):
+    def __init__(self, used: Callable[[], Iterable[tuple[str, int, int]]]) -> None:
+        self._used = used
+
+    def collect(self) -> Iterable[Metric]:
+        held = GaugeMetricFamily("ftps_server_quota_used_bytes", "Bytes in a home directory", labels=["home"])
+        files = GaugeMetricFamily("ftps_server_quota_used_files", "Files in a home directory", labels=["home"])
+        for home, size, number in self._used():
+            held.add_metric([home], size)
+            files.add_metric([home], number)
+        return held, files

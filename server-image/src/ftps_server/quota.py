@@ -171,6 +171,11 @@ class Quotas:
         if not usage.sessions and not usage.counted:
             del self._usages[usage.home]
 
+    def used(self) -> list[tuple[Path, int, int]]:
+        """The homes with a quota that are in use, with the bytes and files that they hold. Safe from any thread."""
+        usages = list(self._usages.values())
+        return [(usage.home, usage.bytes.value, usage.files.value) for usage in usages if usage.counted]
+
     def refresh(self) -> None:
         """Count everything again, one home after the other, and forget the homes that nobody uses."""
         self._usages = {home: usage for home, usage in self._usages.items() if usage.sessions}

@@ -76,6 +76,10 @@ class Server:
         identity = load_identity(sources.files, settings.tls, protocols=PROTOCOLS)
         metrics = Metrics()
         metrics.certificate_not_after.set(identity.not_after.timestamp())
+        quotas, root = Quotas(post), Path(settings.storage_directory).resolve()
+        metrics.watch_quotas(
+            lambda: [(f"/{home.relative_to(root)}", size, files) for home, size, files in quotas.used()]
+        )
         ports = sources.passive_ports
         limits = settings.limits
         return Services(
@@ -88,7 +92,7 @@ class Server:
             admission=Admission(limits),
             bans=Bans(limits.ban),
             bandwidth=BandwidthTable(limits.bandwidth),
-            quotas=Quotas(post),
+            quotas=quotas,
             checksums=Checksums(post),
             hooks=_hooks(sources.files, settings, metrics),
             passive=PassivePorts(

@@ -18,7 +18,7 @@ from ftps_server.protocol.clienthello import ClientHello
 from ftps_server.protocol.data import DataConnection
 from ftps_server.protocol.expectation import HANDSHAKE_FAILED, NOT_RESUMED, Begun
 from ftps_server.protocol.matching import is_acceptable
-from ftps_server.protocol.tlsstream import TlsStream, asks_to_retry
+from ftps_server.protocol.tlsstream import TlsStream
 from ftps_server.protocol.transfers import AnyTransfer, Download, Incoming, Outgoing
 
 WORTHWHILE_BYTES = 1 << 20
@@ -207,10 +207,8 @@ def is_worthwhile(begun: Begun, transfer: AnyTransfer | None) -> bool:
 
     It comes out the same way there: it resumes, or need not.
     """
-    if not begun.unread or type(transfer) is not Download or asks_to_retry(begun.output):
-        return False
     # The kernel was tried with AES-GCM. Before TLS 1.3 the cipher is known by now when a session is resumed.
-    if "GCM" not in begun.stream.cipher:
+    if not begun.unread or "GCM" not in begun.stream.cipher or type(transfer) is not Download:
         return False
     return os.fstat(transfer.file.fileno()).st_size - transfer.file.tell() >= WORTHWHILE_BYTES
 

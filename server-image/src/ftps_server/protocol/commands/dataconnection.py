@@ -255,6 +255,8 @@ class DataConnectionCommands(LoginCommands):
             "seconds": round(transfer.seconds, 3),
             **self.identification(),
         }
+        if failure is not None and failure.startswith("552"):
+            self.services.metrics.quota_exceeded.inc()
         event("transfer", **details, **({"reason": failure} if failure else {}))
         if self.services.hooks is not None and failure is None and direction == "upload":
             self.services.hooks.submit(details)

@@ -129,6 +129,7 @@ class FileCommands(DataConnectionCommands):
         try:
             upload = begin(isinstance(rights, UserRights) and rights.may_overwrite(file))
         except QuotaExceededError as error:
+            self.services.metrics.quota_exceeded.inc()
             self.respond(f"552 {error}")
         except ValueError as error:
             self.respond(f"554 {error}")
