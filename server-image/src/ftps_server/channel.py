@@ -45,6 +45,11 @@ class Channel:
 
         self.loop.call_later(seconds, wake)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it hears nothing."""
+        return self._watched is None
+
     def forget(self) -> None:
         """Leave the loop, with the socket open."""
         if self._watched is not None:

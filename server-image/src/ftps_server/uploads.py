@@ -227,13 +227,16 @@ class Uploads:
         """How much there is of an upload that was cut off."""
         return file_size(str(self._partial(target)))
 
-    def sweep(self, *, now: float) -> None:
+    def sweep(self, account: Account, *, now: float) -> None:
         """Remove what nobody will go on with, and what a server that died has left. `now` is as of time.time()."""
         with suppress(OSError):
             for entry in os.scandir(self.folder):
                 with suppress(OSError):
-                    if now - entry.stat().st_mtime > KEEP_SECONDS:
+                    found = entry.stat()
+                    if now - found.st_mtime > KEEP_SECONDS:
                         os.unlink(entry.path)  # noqa: PTH108
+                        account.release(found.st_size)
+                        account.remove_file()
 
     def _resume_partial(self, target: str, account: Account, offset: int | None, *, overwrite: bool) -> Upload:
         partial = self._partial(target)

@@ -140,10 +140,14 @@ class DataConnection(Channel):
                 self._send_handshake(stream)
             if self.closed:
                 return
-            # Till a command tells what for, nothing is read.
-            self.watch(NOTHING)
             self._deadline = float("inf")
             self._session.on_data_connection(self)
+            if self.transfer is None and not self._is_gone():
+                # Till a command tells what for, nothing is read.
+                self.watch(NOTHING)
+
+    def _is_gone(self) -> bool:
+        return self.closed
 
     def _send_handshake(self, stream: TlsStream) -> None:
         if self.closed:
@@ -176,8 +180,9 @@ class DataConnection(Channel):
                 # It came together with the handshake's end: the loop knows nothing of it.
                 self.loop.call_later(0, self._decrypt)
         else:
-            self.watch(WRITE)
             self.handle_write_event()
+            if not self.closed and not self.is_paused:
+                self.watch(WRITE)
 
     def handle_read_event(self) -> None:
         if self._stream is None:
@@ -206,7 +211,7 @@ class DataConnection(Channel):
                 return
             if data:
                 stream.write(data)
-            else:
+            if outgoing.ended:
                 self._ending = True
                 stream.close_notify()
         except OSError as error:

@@ -12,10 +12,11 @@ import socket
 import ssl
 import struct
 from contextlib import suppress
+from typing import Protocol
 
 from ftps_server.channel import NOTHING, READ, WRITE
+from ftps_server.protocol import data
 from ftps_server.protocol.clienthello import ClientHello
-from ftps_server.protocol.data import DataConnection
 from ftps_server.protocol.expectation import HANDSHAKE_FAILED, NOT_RESUMED, Begun
 from ftps_server.protocol.matching import is_acceptable
 from ftps_server.protocol.tlsstream import TlsStream
@@ -74,9 +75,17 @@ class KernelStream(TlsStream):
             pass  # the peer's own word is not waited for
 
 
-class KernelConnection(DataConnection):
+class Session(data.Session, Protocol):
+    """What it asks of its control connection beside."""
+
+    def kernel_stream(self, sock: socket.socket) -> KernelStream:
+        """TLS over a socket, in the session's own context. Raises OSError."""
+
+
+class KernelConnection(data.DataConnection):
     """The data connection of a download."""
 
+    _session: Session
     _stream: KernelStream | None
     _plain = b""
     """What OpenSSL was not rid of."""
@@ -88,7 +97,7 @@ class KernelConnection(DataConnection):
     def begin(self, begun: Begun, hello: ClientHello) -> None:
         """Do over the socket what was tried in memory: ClientHello has not been taken from it."""
         try:
-            stream = KernelStream(begun.stream.context, self.socket)
+            stream = self._session.kernel_stream(self.socket)
         except OSError:
             self._fail_handshake(HANDSHAKE_FAILED)  # the client is gone
         else:
@@ -167,11 +176,11 @@ class KernelConnection(DataConnection):
     def _encrypt(self, outgoing: Outgoing) -> int | None:
         """Send the next part; its size, 0 at the end, None when others should get their turn first."""
         assert self._stream is not None  # noqa: S101 - for mypy
-        data = self._plain or outgoing.read(self._turn(self._buffers.plain)[:_ENCRYPTED_BYTES])
-        if not data:
-            return None if data is None else 0
+        part = self._plain or outgoing.read(self._turn(self._buffers.plain)[:_ENCRYPTED_BYTES])
+        if not part:
+            return None if part is None else 0
         # The buffer is another's in the next turn.
-        self._plain = bytes(data)
+        self._plain = bytes(part)
         count = self._stream.send(self._plain)
         self._plain = self._plain[count:]
         return count

@@ -81,11 +81,6 @@ class TlsStream:
         with suppress(ssl.SSLError):
             self._tls.unwrap()
 
-    @property
-    def context(self) -> ssl.SSLContext:
-        """Whose sessions it resumes."""
-        return self._tls.context
-
     def issue_ticket(self) -> None:
         """Hand out a further ticket, together with what is written next, where that is possible."""
         if self.version == "TLSv1.3":

@@ -24,6 +24,8 @@ class Transfer:
     """As the user sees it."""
     shaper: Shaper | None = field(default=None, kw_only=True)
     moved: int = field(default=0, init=False)
+    ended: bool = field(default=False, init=False)
+    """Whether what was read last was all."""
     started: float = field(default_factory=time.monotonic, init=False)
 
     def begin(self) -> None:
@@ -49,6 +51,7 @@ class Download(Transfer):
         """
         count = os.readv(self.file.fileno(), [buffer])
         self.moved += count
+        self.ended = count < len(buffer)
         return buffer[:count]
 
     def drop(self) -> None:
@@ -94,6 +97,7 @@ class Listing(Transfer):
                 self.moved += size
                 return b"".join(parts) or None
         self.moved += size
+        self.ended = True
         return b"".join(parts)
 
     def drop(self) -> None:

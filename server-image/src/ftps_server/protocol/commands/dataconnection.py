@@ -163,6 +163,10 @@ class DataConnectionCommands(LoginCommands):
         """TLS in the context of this session: what it resumes began here."""
         return TlsStream(self._context)
 
+    def kernel_stream(self, sock: socket.socket) -> ktls.KernelStream:
+        """The same over a socket, which it takes. Raises OSError."""
+        return ktls.KernelStream(self._context, sock)
+
     def adopt(self, sock: socket.socket, expectation: Expectation, begun: Begun, hello: ClientHello) -> None:
         """Go on with the handshake of a connection that may be this session's."""
         limits = self.services.config.limits

@@ -111,7 +111,6 @@ class LoginCommands(ProtectionCommands):
         self.services.admission.log_in(user.name)
         self.user = user
         self.uploads = Uploads(home)
-        self.uploads.sweep(now=self.services.wall_clock())
         self.services.quotas.open(
             home, user.quota, lambda account: self.guarded(lambda: self._on_counted(str(home), account, answer))
         )
@@ -135,6 +134,8 @@ class LoginCommands(ProtectionCommands):
             self.services.quotas.close(account)
             return
         self._account = account
+        if self.uploads is not None:
+            self.uploads.sweep(account, now=self.services.wall_clock())
         self.fs = Home(home, self)
         self.fs.account = account
         self.authorizer = UserRights(self.user, self.fs.fs2ftp)
