@@ -93,11 +93,13 @@ def _check(sources: Sources) -> int:
 def _serve(sources: Sources, *, signals: tuple[signal.Signals, ...] = SIGNALS, greeting: str = "") -> int:
     logs.configure()
     _allow_descriptors()
+    # As PID 1 a process without a handler ignores the signal (signal(7), pid_namespaces(7)).
+    for number in signals:
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
         server = Server(sources)
     except OSError as error:
         return _fail(CANNOT_LISTEN, f"cannot listen: {error}")
-    # As PID 1 a process without a handler ignores the signal (signal(7), pid_namespaces(7)).
     for number in signals:
         signal.signal(number, lambda received, _: server.stop(signal.Signals(received).name))
     # Not where the events go: it holds a password.

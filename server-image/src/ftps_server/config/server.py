@@ -25,9 +25,9 @@ class DataSessionReuse(StrEnum):
     """Whether a data connection must resume the TLS session of its control connection."""
 
     REQUIRED = "Required"
-    """Who does not is refused; the control connection is closed, as it may have been somebody else."""
+    """Who does not is refused."""
     PREFERRED = "Preferred"
-    """Who does not is served, when it comes from the control connection's address."""
+    """Who does not is served, when it comes from the control connection's address and can be told from others."""
     OFF = "Off"
 
 

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 
 from ftps_server.channel import READ, Channel
 from ftps_server.config import ProxyProtocolConfig
@@ -116,13 +117,18 @@ class Arrival(Channel):
         peek = self._arrivals.peek and not self._received and not self._asked
         data = self.socket.recv(RECEIVE_BYTES, socket.MSG_PEEK if peek else 0)
         self._received += data
+        self._unread = len(data) if peek else 0
         hello = parse(self._message())
-        if peek and hello is not None:
-            self._unread = len(data)
-        elif peek:
-            # A part of it: the socket would be readable all the time until the rest is there.
-            self.socket.recv(len(data))
+        if hello is None:
+            self._take()  # or the socket would be readable all the time until the rest is there
         return data, hello
+
+    def _take(self) -> None:
+        """Take what was looked at only."""
+        unread, self._unread = self._unread, 0
+        if unread:
+            with suppress(OSError):
+                self.socket.recv(unread)
 
     def _message(self) -> bytes:
         if not self._asked:
@@ -163,10 +169,8 @@ class Arrival(Channel):
     def _ask_again(self, retry: bytes) -> None:
         self._asked, self._received, self._answered = self._received, b"", retry
         self._search = None
+        self._take()
         try:
-            if self._unread:
-                self.socket.recv(self._unread)
-                self._unread = 0
             sent = self.socket.send(retry)
         except OSError:
             sent = 0
@@ -185,6 +189,7 @@ class Arrival(Channel):
     def _close_refused(self, reason: str) -> None:
         self._arrivals.metrics.data_connections.labels("refused").inc()
         warn("data connection refused", reason=reason, address=self._address)
+        self._take()  # or the kernel would answer it by RST
         self.close()
 
     def close(self) -> None:

@@ -12,6 +12,8 @@ from ftps_server.protocol.tlsstream import TlsStream
 
 GRACE_SECONDS = 1.0
 """Somebody else may have connected in the client's stead: the client itself has so long to come."""
+MAX_CANDIDATES = 8
+"""Who has recorded a ClientHello can send it often: the oldest goes."""
 NOBODY_CAME = "425 Nobody connected in time."
 HANDSHAKE_FAILED = "522 TLS handshake on the data connection failed."  # RFC 4217, section 10.2
 NOT_RESUMED = "522 The data connection must resume the TLS session of the control connection."
@@ -84,6 +86,8 @@ class Expectation:
     def try_out(self, candidate: Candidate) -> None:
         """A connection has begun its handshake. Only the end of that tells: ClientHello may be a replay."""
         self._candidates.append(candidate)
+        if len(self._candidates) > MAX_CANDIDATES:
+            self._candidates.pop(0).close()
 
     def blame(self, answer: str) -> None:
         """A connection came that cannot be served. Should no better one come, this is the answer."""
