@@ -77,9 +77,7 @@ class Server:
         metrics = Metrics()
         metrics.certificate_not_after.set(identity.not_after.timestamp())
         quotas, root = Quotas(post), Path(settings.storage_directory).resolve()
-        metrics.watch_quotas(
-            lambda: [(f"/{home.relative_to(root)}", size, files) for home, size, files in quotas.used()]
-        )
+        metrics.watch_quotas(lambda: [(_inside(home, root), size, files) for home, size, files in quotas.used()])
         ports = sources.passive_ports
         limits = settings.limits
         return Services(
@@ -240,6 +238,11 @@ def _hooks(files: Files, settings: ServerConfig, metrics: Metrics) -> UploadHook
     except OSError as error:
         raise ConfigError(f"{files.hook_key}: {error.strerror}") from None
     return UploadHooks(settings.hooks, key, metrics=metrics)
+
+
+def _inside(home: Path, root: Path) -> str:
+    """A home directory as the configuration names it."""
+    return "/" + "/".join(home.relative_to(root).parts)
 
 
 def _text(sock: socket.socket) -> str:

@@ -182,6 +182,7 @@ class Uploads:
                 raise IsADirectoryError(21, "Not a regular file")
             counted = False
         else:
+            os.stat(os.path.dirname(target))  # noqa: PTH116, PTH120 - raises where the file could not have its name
             # Who begins anew will not go on with it, and might have no room for both.
             _forget(partial, account)
             counted = _count(account)

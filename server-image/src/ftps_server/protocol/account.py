@@ -49,6 +49,8 @@ class UserRights(NobodyYet):
         """`fs2ftp` tells what the user calls a real path."""
         self._rights = Rights(user)
         self._fs2ftp = fs2ftp
+        self.shown = "/"
+        """What facts are told of at the moment."""
         self._ruled = [entry.path for entry in user.directories]
 
     def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
@@ -59,7 +61,7 @@ class UserRights(NobodyYet):
         return perm in _LETTERS[self._rights.at(virtual)]
 
     def get_perms(self, username: str) -> str:
-        return self.letters("/")
+        return self.letters(self.shown)
 
     def letters(self, virtual: str) -> str:
         """What may be done in a directory; RFC 3659's facts are made of it."""

@@ -18,6 +18,8 @@ RECEIVE_BYTES = 1 << 16
 READ_BYTES = 1 << 12
 CLOSE_SECONDS = 30.0
 """How long the last answer waits for a client that does not read."""
+MAX_HELD_BYTES = 1 << 13
+"""So much of what is sent ahead is kept during a pause; then the client must wait."""
 MAX_UNREAD_ANSWERS = 1000
 MAX_UNREAD_BYTES = 1 << 20
 """So much waits for a client; who asks on without reading is cut off, before the memory is full."""
@@ -43,6 +45,7 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._encrypted: bytes | memoryview = b""
         self._held = b""
         self._paused = False
+        self._listens = False
         self._broken = False
         self._overlong = False
         super().__init__(conn, server, ioloop)
@@ -89,7 +92,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
                 return
             # The first command came with the handshake's end: nobody would tell of it again.
             self._held = self._decrypted(self.tls) or b""
-        super().handle_read()
+        if self._listens:
+            self._listen()
+        else:
+            super().handle_read()
 
     def _shake_hands(self, tls: TlsStream) -> None:
         try:
@@ -125,6 +131,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         if self._held:
             held, self._held = self._held, b""
             return held
+        return self._take()
+
+    def _take(self) -> bytes:
+        """What has come."""
         received = bytes(super().recv(RECEIVE_BYTES))
         if self.tls is None or self._closed:
             return received
@@ -171,7 +181,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         sent = super().send(self._encrypted)
         if not self._closed:
             self._encrypted = memoryview(self._encrypted)[sent:] if sent < len(self._encrypted) else b""
-            self._want_events()
+            if self._encrypted:
+                self._want_events()
 
     def writable(self) -> bool:
         return self.connected and bool(self._encrypted or self.producer_fifo)
@@ -235,21 +246,45 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
 
     # Pauses
 
-    def pause(self) -> None:
-        """Take no command until the answer to this one is there.
+    def pause(self, *, listens: bool = False) -> None:
+        """Take no command until the answer to this one is there; `listens`: but notice ABOR, and the client's end.
 
         Those that came with it wait, too: a segment full of PASS would be as many attempts at the price of one.
         """
-        self._paused = True
-        self.del_channel()
         self._held, self.ac_in_buffer = self.ac_in_buffer, b""
+        self._listens = listens
+        if not listens:
+            self.leave_loop()
+
+    def leave_loop(self) -> None:
+        """Hear nothing."""
+        self._paused = True
+        self._listens = False
+        self.del_channel()
+
+    def _listen(self) -> None:
+        try:
+            self._held += self._take()
+        except _RetryError:
+            return
+        if self._closed:
+            return
+        if len(self._held) > MAX_HELD_BYTES:
+            self.leave_loop()
+        if b"ABOR\r\n" in self._held.upper():
+            self.on_interrupt()
+
+    def on_interrupt(self) -> None:
+        """Called when ABOR comes during a pause. It is carried out after that."""
 
     def resume(self, answer: Callable[[], None]) -> None:
         """Answer, and go on after `pause`."""
         if self._closed:  # the descriptor may be somebody else's by now
             return
-        self._paused = False
-        self.add_channel()
+        self._listens = False
+        if self._paused:
+            self._paused = False
+            self.add_channel()
         self._want_events()
         answer()
         self._take_held()

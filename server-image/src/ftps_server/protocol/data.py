@@ -239,9 +239,8 @@ class DataConnection(Channel):
         if stream is None or not isinstance(incoming, Incoming):
             return
         plain = self._buffers.plain
-        moved = 0
+        moved, ended, count = 0, False, len(plain)
         try:
-            ended, count = False, len(plain)
             while not ended and count == len(plain):
                 count, ended = stream.read_into(plain)
                 if count:
@@ -254,7 +253,9 @@ class DataConnection(Channel):
         except ssl.SSLError:
             self._end("426 TLS error; transfer aborted.")
         except OSError as error:
-            self._end(f"{452 if error.errno == errno.ENOSPC else 426} {error.strerror or error}; transfer aborted.")
+            # What would not mend by itself should not look as if it did: some clients try a 4xx again for ever.
+            code = 452 if error.errno in {errno.ENOSPC, errno.EDQUOT} else 550 if ended else 426
+            self._end(f"{code} {error.strerror or error}; transfer aborted.")
         else:
             self._throttle(moved)
             if ended:

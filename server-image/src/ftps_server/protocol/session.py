@@ -1,6 +1,7 @@
 """A session: explicit (RFC 4217) and implicit FTPS."""
 
 import itertools
+import re
 import time
 from typing import Any, ClassVar
 
@@ -12,6 +13,10 @@ BANNER = "FTPS server ready."
 
 _numbers = itertools.count(1)
 _ACTIVE = ("PORT", "EPRT")
+_NEVER = "\0\r\n"
+_OPTIONS = re.compile(r"-[A-Za-z]+(?: |$)")
+"""As of ls; some clients send them."""
+_LISTINGS = ("LIST", "NLST")
 _PASSIVE_ONLY = {name: details for name, details in ChecksumCommands.proto_cmds.items() if name not in _ACTIVE}
 
 
@@ -110,12 +115,19 @@ class ExplicitSession(ChecksumCommands):
     # Commands
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
-        if "\0" in line:
-            self.respond("501 A command cannot hold the character NUL.")
+        if any(character in line for character in _NEVER):
+            # A name with an end of line in it would be two lines of a listing.
+            self.respond("501 A command cannot hold the characters NUL, CR and LF.")
         elif cmd in _ACTIVE and not self._is_active_offered:
             self.respond("502 Active mode is not offered; use PASV or EPSV.")
         else:
+            if cmd in _LISTINGS:
+                arg = _OPTIONS.sub("", arg, count=1) if _OPTIONS.match(arg) else arg
             super().pre_process_command(line, cmd, arg)
+
+    def ftp_TYPE(self, line: str) -> None:
+        # RFC 959, section 5.3.1: A and A N are the same.
+        super().ftp_TYPE("A" if line.upper().split() == ["A", "N"] else line)
 
     def ftp_FEAT(self, line: str) -> None:
         self._extra_feats = [*self.features, self.hash_feature]

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -13,6 +13,10 @@ ASCII_BYTES = 1 << 16
 LISTING_BYTES = 1 << 15
 LISTING_SECONDS = 0.002
 """How long a listing is worked on before others get their turn."""
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -26,6 +30,10 @@ class Transfer:
     moved: int = field(default=0, init=False)
     ended: bool = field(default=False, init=False)
     """Whether what was read last was all."""
+    owner: dict[str, object] = field(default_factory=dict, init=False)
+    """Names the session and the user in events."""
+    afterwards: Callable[[], None] = field(default=_nothing, init=False)
+    """Called when it is over."""
     started: float = field(default_factory=time.monotonic, init=False)
 
     def begin(self) -> None:

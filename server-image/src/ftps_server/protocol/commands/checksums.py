@@ -84,6 +84,9 @@ class ChecksumCommands(FileCommands):
             self.respond("501 Syntax error in parameters.")
             return
         start, end = int(found["start"] or 0), int(found["end"]) if found["end"] else None
+        if end is not None and end < start:
+            self.respond("501 The range ends before it starts.")
+            return
         self._hash(found["path"].strip('"'), _COMMANDS[cmd], start, end, lambda _, digest: f"250 {digest}")
 
     def _hash(self, path: str, algorithm: str, start: int, end: int | None, answer: Any) -> None:  # noqa: ANN401
@@ -100,14 +103,27 @@ class ChecksumCommands(FileCommands):
             self.respond(f"550 {strerror(error)}.")
             return
         size = os.fstat(opened.fileno()).st_size
-        self.pause()
+        self.pause(listens=True)
+        self.suspend_idle_timer()
 
         def reply(result: str | OSError) -> None:
             self._job = None
+            self.restart_idle_timer()
             text = f"450 {strerror(result)}." if isinstance(result, OSError) else answer(size, result)
             self.guarded(lambda: self.resume(lambda: self.respond(text)))
 
         self._job = self.services.checksums.compute(opened, algorithm, start, end, reply)
+
+    def on_interrupt(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+            self.restart_idle_timer()
+            self.resume(lambda: self.respond("426 Checksum aborted."))
+
+    @property
+    def is_busy(self) -> bool:
+        return super().is_busy or (not self._closed and self._job is not None)
 
     def close(self) -> None:
         if not self._closed and self._job is not None:

@@ -11,12 +11,13 @@ from ftps_server.protocol.active import Connector
 from ftps_server.protocol.clienthello import ClientHello
 from ftps_server.protocol.commands.login import LoginCommands
 from ftps_server.protocol.data import DataConnection
-from ftps_server.protocol.expectation import Begun, Expectation
+from ftps_server.protocol.expectation import NOBODY_CAME, Begun, Expectation
 from ftps_server.protocol.passive import PassiveUnavailableError
 from ftps_server.protocol.tlsstream import TlsStream
 from ftps_server.protocol.transfers import AnyTransfer, Incoming
 
 NOT_PROTECTED = "521 Data connections are encrypted: send PBSZ 0 and PROT P first."
+UNDER_WAY = "450 A transfer is under way."
 COMPLETE = "226 Transfer complete."
 
 
@@ -50,10 +51,8 @@ class DataConnectionCommands(LoginCommands):
 
     def _make_epasv(self, extmode: bool = False) -> None:
         """PASV, EPSV; called by pyftpdlib."""
-        if not self.is_data_protected:
-            self.respond(NOT_PROTECTED)
+        if not self._makes_way():
             return
-        self._drop_data_connection()
         ports = self.services.passive
         try:
             address = None if extmode else self._announced()
@@ -83,17 +82,27 @@ class DataConnectionCommands(LoginCommands):
 
     def _make_eport(self, ip: str, port: int) -> None:
         """PORT, EPRT; called by pyftpdlib, which has read the address."""
-        if not self.is_data_protected:
-            self.respond(NOT_PROTECTED)
-        elif not _is_same(ip, self.remote_ip):
+        if not _is_same(ip, self.remote_ip):
             # The bounce attack (RFC 2577, section 3): others would get connections from here.
             warn("bounce refused", target=ip, **self.identification())
             self.respond("501 Data connections go to your own address only.")
         elif port < 1024:
             self.respond("501 Data connections go to ports from 1024 on only.")
-        else:
-            self._drop_data_connection()
+        elif self._makes_way():
             self._connect((self.remote_ip, port))
+
+    def _makes_way(self) -> bool:
+        """Whether there may be another data connection: the one before is dropped, unless a transfer uses it."""
+        if not self.is_data_protected:
+            self.respond(NOT_PROTECTED)
+            return False
+        if self.data_channel is not None and self.data_channel.transfer is not None:
+            self.respond(UNDER_WAY)
+            return False
+        if self._drop_pending():
+            self.respond(NOBODY_CAME)
+        self._drop_data_connection()
+        return not self._closed
 
     def _connect(self, target: tuple[str, int]) -> None:
         source = self.services.implicit_source if self.implicit else self.services.explicit_source
@@ -144,6 +153,9 @@ class DataConnectionCommands(LoginCommands):
             # pyftpdlib would wait for its transfer.
             self._drop_data_connection()
         super().ftp_QUIT(line)
+        if self._quit_pending:
+            # pyftpdlib has taken the session out of the loop, till the transfer is done.
+            self.leave_loop()
 
     # The data connection
 
@@ -217,8 +229,9 @@ class DataConnectionCommands(LoginCommands):
     def transfer(self, transfer: AnyTransfer, opening: str = "File status okay") -> None:
         """Transfer as soon as there is a data connection."""
         self._pending = transfer
-        if self._idler is not None and not self._idler.cancelled:
-            self._idler.cancel()
+        # Of who has begun it: USER and REIN let a transfer go on.
+        transfer.owner = self.identification()
+        self.suspend_idle_timer()
         if self.data_channel is not None:
             self.respond("125 Data connection already open; transfer starting.")
             self._start()
@@ -245,6 +258,7 @@ class DataConnectionCommands(LoginCommands):
 
     def record(self, transfer: AnyTransfer, failure: str | None) -> None:
         """Tell the log, the metrics and the hooks."""
+        transfer.afterwards()
         if transfer.command in {"LIST", "NLST", "MLSD"}:
             return
         direction = "upload" if isinstance(transfer, Incoming) else "download"
@@ -257,7 +271,7 @@ class DataConnectionCommands(LoginCommands):
             "outcome": outcome,
             "bytes": transfer.moved,
             "seconds": round(transfer.seconds, 3),
-            **self.identification(),
+            **transfer.owner,
         }
         if failure is not None and failure.startswith("552"):
             self.services.metrics.quota_exceeded.inc()
@@ -295,6 +309,25 @@ class DataConnectionCommands(LoginCommands):
         transfer.drop()
         self._on_dtp_close()
         return True
+
+    def after_transfer(self, call: Callable[[], None]) -> None:
+        # pyftpdlib deletes the attribute when the session is closed; the transfer has ended before that.
+        connection = None if self._closed else self.data_channel
+        if connection is not None and connection.transfer is not None:
+            connection.transfer.afterwards = call
+        else:
+            call()
+
+    def suspend_idle_timer(self) -> None:
+        """The session does something that takes its time."""
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.cancel()
+
+    def restart_idle_timer(self) -> None:
+        """It does nothing any more."""
+        self.touch()
+        self.suspend_idle_timer()
+        self._idler = self.ioloop.call_later(self.timeout, self.handle_timeout, _errback=self.handle_error)
 
     def _on_dtp_close(self) -> None:
         self.touch()

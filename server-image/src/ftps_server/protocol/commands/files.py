@@ -10,7 +10,7 @@ from pyftpdlib.utils import strerror
 
 from ftps_server.bandwidth import Shaper
 from ftps_server.protocol.account import UserRights
-from ftps_server.protocol.commands.dataconnection import NOT_PROTECTED, DataConnectionCommands
+from ftps_server.protocol.commands.dataconnection import NOT_PROTECTED, UNDER_WAY, DataConnectionCommands
 from ftps_server.protocol.commands.protection import command
 from ftps_server.protocol.transfers import AsciiDownload, Download, Incoming, Listing
 from ftps_server.uploads import QuotaExceededError, Upload, Uploads
@@ -58,7 +58,7 @@ class FileCommands(DataConnectionCommands):
         elif not self.is_busy:
             self.respond(NO_CONNECTION)
         elif self._pending is not None or (self.data_channel is not None and self.data_channel.transfer is not None):
-            self.respond("450 A transfer is under way.")
+            self.respond(UNDER_WAY)
         else:
             return True
         return False
@@ -161,6 +161,12 @@ class FileCommands(DataConnectionCommands):
             path,
             lambda directory, names: self.fs.format_mlsx(directory, names, letters, self._current_facts),
         )
+
+    def ftp_MLST(self, path: str) -> None:
+        rights = self.authorizer
+        if isinstance(rights, UserRights):
+            rights.shown = self.fs.fs2ftp(path)
+        super().ftp_MLST(path)
 
     def ftp_NLST(self, path: str) -> None:
         encoding, errors = self.encoding, self.unicode_errors

@@ -1,5 +1,6 @@
 """USER, PASS, REIN: passwords are checked in threads, meanwhile the session takes no command."""
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -93,7 +94,9 @@ class LoginCommands(ProtectionCommands):
             return
         self._count("failed")
         banned = self.services.bans.failed(self.remote_ip)
-        warn("login failed", attempted=self.username[:64], banned=banned, **self.identification())
+        # The name of nobody may be a password that was typed in the wrong place.
+        attempted = user.name if user is not None else None
+        warn("login failed", attempted=attempted, banned=banned, **self.identification())
         self._deny("Authentication failed.", for_good=banned)
 
     def _enter(self, user: UserConfig, answer: str) -> None:
@@ -154,9 +157,13 @@ class LoginCommands(ProtectionCommands):
         if self.user is not None:
             self.services.admission.log_out(self.user.name)
             self.user = None
-        if self._account is not None:
-            self.services.quotas.close(self._account)
-            self._account = None
+        account, self._account = self._account, None
+        if account is not None:
+            self.after_transfer(lambda: self.services.quotas.close(account))
+
+    def after_transfer(self, call: Callable[[], None]) -> None:
+        """Do something when no transfer is under way."""
+        call()
 
     def flush_account(self) -> None:
         self.leave()
