@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ftps_server import logs
+from ftps_server import ktls, logs
 from ftps_server.admin import BEAT_SECONDS, AdminServer, Heartbeat
 from ftps_server.announce import REFRESH_SECONDS, Announcer
 from ftps_server.bandwidth import BandwidthTable
@@ -21,7 +21,6 @@ from ftps_server.logs import event
 from ftps_server.mailbox import Mailbox
 from ftps_server.metrics import Metrics
 from ftps_server.passwords import PasswordVerifier
-from ftps_server.protocol import ktls
 from ftps_server.protocol.active import EXPLICIT_SOURCE_PORT, IMPLICIT_SOURCE_PORT, SourcePort
 from ftps_server.protocol.alpn import PROTOCOLS
 from ftps_server.protocol.arrivals import Arrivals
@@ -104,12 +103,12 @@ class Server:
                 metrics=metrics,
                 proxies=settings.proxy_protocol,
                 seconds=lambda: self._services.config.limits.handshake_timeout_seconds,
-                peek=ktls.is_supported(identity.context()),
             ),
             explicit_source=SourcePort(EXPLICIT_SOURCE_PORT) if settings.active.enabled else None,
             implicit_source=SourcePort(IMPLICIT_SOURCE_PORT) if settings.active.enabled else None,
             buffers=Buffers(limits.turn_bytes),
             deadlines=Deadlines(),
+            kernel_tls=ktls.is_supported(identity.context()),
             metrics=metrics,
         )
 

@@ -51,5 +51,7 @@ class Services:
     """Where active data connections come from; None without active mode."""
     buffers: Buffers
     deadlines: Deadlines
+    kernel_tls: bool
+    """Whether the kernel can encrypt downloads."""
     metrics: Metrics
     wall_clock: Callable[[], float] = time.time

@@ -50,8 +50,3 @@ def test_where_openssl_cannot_be_asked_nothing_happens(connected, monkeypatch):
     stream.write(b"226")
     assert client.receive(stream.take()) == b"226"
     assert client.tls.session.id == first.id
-
-
-def test_an_unknown_layout_is_left_alone(monkeypatch):
-    monkeypatch.setattr(newticket, "_LAYOUT_KNOWN", False)
-    assert newticket._load() is None

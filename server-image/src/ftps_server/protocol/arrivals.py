@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 
 from ftps_server.channel import READ, Channel
 from ftps_server.config import ProxyProtocolConfig
@@ -29,17 +28,10 @@ class Arrivals:
     """All of a process."""
 
     def __init__(
-        self,
-        loop: EventLoop,
-        *,
-        metrics: Metrics,
-        proxies: ProxyProtocolConfig | None,
-        seconds: Callable[[], float],
-        peek: bool = False,
+        self, loop: EventLoop, *, metrics: Metrics, proxies: ProxyProtocolConfig | None, seconds: Callable[[], float]
     ) -> None:
-        """`seconds` is how long a connection may take to say whose it is; `peek`: leave ClientHello in the socket."""
+        """`seconds` is how long a connection may take to say whose it is."""
         self.loop = loop
-        self.peek = peek
         self.proxies = proxies
         self.metrics = metrics
         self._seconds = seconds
@@ -82,13 +74,9 @@ class Arrival(Channel):
         self._waiting = waiting
         self._address = ""  # known behind the header
         self._received = b""
-        self._unread = 0
         self._asked = b""  # the ClientHello that was answered by a request for another one
         self._answered = b""
         self._search: Generator[None, None, Verdict] | None = None
-        if arrivals.peek:
-            # Otherwise bytes that were seen could be made urgent ones, and not be there for the handshake.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self.watch(READ)
 
     def handle_read_event(self) -> None:
@@ -99,7 +87,9 @@ class Arrival(Channel):
             if endpoint is None:
                 return
             self._address = endpoint[0]
-            data, hello = self._receive()
+            data = self.socket.recv(RECEIVE_BYTES)
+            self._received += data
+            hello = parse(self._message())
         except BlockingIOError:
             return
         except (OSError, ProxyRefusedError, NoClientHelloError) as error:
@@ -112,23 +102,6 @@ class Arrival(Channel):
                 self._asked + self._received, hello, self._address, self._waiting(), answered=self._answered
             )
             self._go_on(hello)
-
-    def _receive(self) -> tuple[bytes, ClientHello | None]:
-        peek = self._arrivals.peek and not self._received and not self._asked
-        data = self.socket.recv(RECEIVE_BYTES, socket.MSG_PEEK if peek else 0)
-        self._received += data
-        self._unread = len(data) if peek else 0
-        hello = parse(self._message())
-        if hello is None:
-            self._take()  # or the socket would be readable all the time until the rest is there
-        return data, hello
-
-    def _take(self) -> None:
-        """Take what was looked at only."""
-        unread, self._unread = self._unread, 0
-        if unread:
-            with suppress(OSError):
-                self.socket.recv(unread)
 
     def _message(self) -> bytes:
         if not self._asked:
@@ -157,7 +130,6 @@ class Arrival(Channel):
             self._arrivals.remove(self)
             self.forget()
             self.closed = True  # the socket goes on, as the session's
-            begun.unread = self._unread
             owner.session.adopt(self.socket, owner, begun, hello)
         elif verdict.retry and not self._asked:
             self._ask_again(verdict.retry)
@@ -169,7 +141,6 @@ class Arrival(Channel):
     def _ask_again(self, retry: bytes) -> None:
         self._asked, self._received, self._answered = self._received, b"", retry
         self._search = None
-        self._take()
         try:
             sent = self.socket.send(retry)
         except OSError:
@@ -189,7 +160,6 @@ class Arrival(Channel):
     def _close_refused(self, reason: str) -> None:
         self._arrivals.metrics.data_connections.labels("refused").inc()
         warn("data connection refused", reason=reason, address=self._address)
-        self._take()  # or the kernel would answer it by RST
         self.close()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
+from ftps_server import ktls
 from ftps_server.channel import NOTHING, READ, WRITE, Channel
 from ftps_server.config import TURN_BYTES
 from ftps_server.eventloop import EventLoop
@@ -19,12 +20,13 @@ from ftps_server.protocol.clienthello import ClientHello
 from ftps_server.protocol.expectation import HANDSHAKE_FAILED, NOT_RESUMED, Begun, Expectation
 from ftps_server.protocol.matching import is_acceptable
 from ftps_server.protocol.tlsstream import TlsStream
-from ftps_server.protocol.transfers import AnyTransfer, Incoming, Outgoing
+from ftps_server.protocol.transfers import AnyTransfer, Download, Incoming, Outgoing
 from ftps_server.uploads import QuotaExceededError
 
 CUT_OFF = "426 Upload cut off: the connection ended without TLS's close_notify."
 CLOSED = "426 The client has closed the data connection."
 TOO_SLOW = "426 No data for too long; transfer aborted."
+DRAIN_POLL_SECONDS = 0.01
 
 
 class Session(Protocol):
@@ -77,6 +79,8 @@ class DataConnection(Channel):
         self._unsent: memoryview | bytes = b""
         self.transfer: AnyTransfer | None = None
         """What is under way."""
+        self.sender: ktls.Sender | None = None
+        """The kernel, when it encrypts that."""
         self._ending = False
         self._seconds = transfer_seconds
         self._deadline = time.monotonic() + handshake_seconds
@@ -87,9 +91,6 @@ class DataConnection(Channel):
     def begin(self, begun: Begun, hello: ClientHello) -> None:
         """Go on with a handshake whose ClientHello was received."""
         self._stream = begun.stream
-        if begun.unread:
-            with suppress(OSError):
-                self.socket.recv(begun.unread)
         if not alpn.is_acceptable(hello.protocols):
             self._fail_handshake(HANDSHAKE_FAILED)
             return
@@ -178,11 +179,23 @@ class DataConnection(Channel):
             self.watch(READ)
             if self._stream is not None and self._stream.has_input:
                 # It came together with the handshake's end: the loop knows nothing of it.
-                self.loop.call_later(0, self._decrypt)
+                self._decrypt()
         else:
+            if type(transfer) is Download:
+                self._hand_over(transfer)
             self.handle_write_event()
             if not self.closed and not self.is_paused:
                 self.watch(WRITE)
+
+    def _hand_over(self, download: Download) -> None:
+        """Have the kernel encrypt a file, if it can."""
+        if self._stream is None or self._stream.keys is None or download.remaining < ktls.WORTHWHILE_BYTES:
+            return
+        written = self._stream.take()
+        self._unsent = b"".join((self._unsent, written))
+        self._flush()
+        if not self._unsent and not self.closed:
+            self.sender = ktls.take_over(self.socket, self._stream.keys, written)
 
     def handle_read_event(self) -> None:
         if self._stream is None:
@@ -197,7 +210,9 @@ class DataConnection(Channel):
             self._flush()
         if self._unsent or self.closed:
             return
-        if self._ending:
+        if self._ending and self.sender is not None and not self.sender.is_drained:
+            self.pause(DRAIN_POLL_SECONDS, lambda: self.watch(WRITE))
+        elif self._ending:
             self._end(None)
         elif self._stream is not None and self.transfer is not None and not isinstance(self.transfer, Incoming):
             self._send_part(self._stream, self.transfer)
@@ -205,6 +220,9 @@ class DataConnection(Channel):
             self.watch(READ if self._stream is not None and not self._stream.established else NOTHING)
 
     def _send_part(self, stream: TlsStream, outgoing: Outgoing) -> None:
+        if self.sender is not None and isinstance(outgoing, Download):
+            self._send_file(self.sender, outgoing)
+            return
         try:
             data = outgoing.read(self._turn(self._buffers.plain))
             if data is None:
@@ -223,6 +241,20 @@ class DataConnection(Channel):
             self._end(None)
         else:
             self._throttle(len(data))
+
+    def _send_file(self, sender: ktls.Sender, download: Download) -> None:
+        try:
+            count = sender.send(download.file, len(self._turn(self._buffers.plain)))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(f"426 {error.strerror or error}; transfer aborted.")
+        else:
+            download.moved += count
+            self._touch()
+            self._ending = count == 0
+            if count:
+                self._throttle(count)
 
     def _receive_part(self, stream: TlsStream) -> None:
         received = self._receive(self._turn(self._buffers.encrypted))

@@ -26,8 +26,6 @@ class Begun:
 
     stream: TlsStream
     output: bytes
-    unread: int = 0
-    """So many bytes of ClientHello were looked at only: they lie in the socket still."""
 
 
 class Owner(Protocol):

@@ -11,7 +11,6 @@ from ftps_server.protocol.session import ExplicitSession
 from ftps_server.proxyheader import HeaderReader, ProxyRefusedError
 from ftps_server.services import Services
 
-ACCEPTED_AT_ONCE = 16
 PAUSE_SECONDS = 1.0
 """How long nobody is accepted after the kernel could not."""
 
@@ -30,24 +29,20 @@ class Listener(Channel):
         self.watch(READ)
 
     def handle_read_event(self) -> None:
-        for _ in range(ACCEPTED_AT_ONCE):
-            try:
-                sock, peer = self.socket.accept()
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                continue
-            except OSError as error:
-                # Out of descriptors or of memory. Who waits stays in the backlog, and would wake the loop up all the
-                # time.
-                warn("accept failed", error=error.strerror)
-                self.pause(PAUSE_SECONDS, lambda: self.watch(READ))
-                return
-            sock.setblocking(False)
-            if self.services.config.proxy_protocol is None:
-                self.begin(sock, peer[:2])
-            else:
-                self.services.deadlines.add(Proxied(self, sock, peer[:2]))
+        try:
+            sock, peer = self.socket.accept()
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError as error:
+            # Out of descriptors or of memory. Who waits stays in the backlog, and would wake the loop up all the time.
+            warn("accept failed", error=error.strerror)
+            self.pause(PAUSE_SECONDS, lambda: self.watch(READ))
+            return
+        sock.setblocking(False)
+        if self.services.config.proxy_protocol is None:
+            self.begin(sock, peer[:2])
+        else:
+            self.services.deadlines.add(Proxied(self, sock, peer[:2]))
 
     def begin(self, sock: socket.socket, client: tuple[str, int]) -> None:
         """A client is there."""

@@ -17,7 +17,6 @@ from ftps_server.protocol.expectation import Expectation
 from ftps_server.protocol.ports import PortsExhaustedError, PortTable
 from ftps_server.protocol.sockets import listen
 
-ACCEPTED_AT_ONCE = 16
 PAUSE_SECONDS = 1.0
 """How long nobody is accepted after the kernel could not."""
 
@@ -86,23 +85,20 @@ class Acceptor(Channel):
         self.watch(READ)
 
     def handle_read_event(self) -> None:
-        for _ in range(ACCEPTED_AT_ONCE):
-            try:
-                sock, peer = self.socket.accept()
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                continue
-            except OSError as error:
-                # Out of descriptors. Who waits stays in the backlog, and would wake the loop up all the time.
-                warn("accept failed", port=self._port, error=error.strerror)
-                self.pause(PAUSE_SECONDS, lambda: self.watch(READ))
-                return
-            if self._ports.waiting(self._port):
-                sock.setblocking(False)
-                self._arrivals.accept(sock, peer[:2], lambda: self._ports.waiting(self._port))
-            else:
-                sock.close()
+        try:
+            sock, peer = self.socket.accept()
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError as error:
+            # Out of descriptors. Who waits stays in the backlog, and would wake the loop up all the time.
+            warn("accept failed", port=self._port, error=error.strerror)
+            self.pause(PAUSE_SECONDS, lambda: self.watch(READ))
+            return
+        if self._ports.waiting(self._port):
+            sock.setblocking(False)
+            self._arrivals.accept(sock, peer[:2], lambda: self._ports.waiting(self._port))
+        else:
+            sock.close()
 
     def handle_error(self) -> None:
         warn("accept failed", port=self._port)

@@ -6,7 +6,7 @@ What TLS wants to send waits here until it is taken; after a TLS 1.3 handshake t
 import ssl
 from contextlib import suppress
 
-from ftps_server import newticket
+from ftps_server import ktls, newticket
 
 # RFC 8446, section 4.1.3: the random of a ServerHello that is a HelloRetryRequest.
 _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -15,9 +15,13 @@ _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2
 class TlsStream:
     """The server's side. Every method but `receive` and `take` raises ssl.SSLError when the peer breaks the rules."""
 
-    __slots__ = ("_incoming", "_outgoing", "_tls", "established")
+    __slots__ = ("_incoming", "_outgoing", "_tls", "established", "keys")
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, *, keep_keys: bool = False) -> None:
+        """With `keep_keys` the kernel may encrypt in its stead after the handshake."""
+        self.keys = ktls.Keys() if keep_keys else None
+        if keep_keys:
+            context.options |= ktls.ENABLE
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -39,7 +43,10 @@ class TlsStream:
     def handshake(self) -> bool:
         """Go on; whether it is done."""
         try:
-            self._tls.do_handshake()
+            if self.keys is None:
+                self._tls.do_handshake()
+            else:
+                ktls.handshake(self._tls, self.keys)
         except ssl.SSLWantReadError:
             return False
         self.established = True

@@ -52,6 +52,11 @@ class Download(Transfer):
 
     file: BinaryIO
 
+    @property
+    def remaining(self) -> int:
+        """So many bytes there are still."""
+        return os.fstat(self.file.fileno()).st_size - self.file.tell()
+
     def read(self, buffer: memoryview) -> memoryview | bytes | None:
         """The next part, in the buffer or not; nothing at the end; None when others should get their turn first.
 

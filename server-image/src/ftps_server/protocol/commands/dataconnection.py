@@ -6,7 +6,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from ftps_server.logs import event, warn
-from ftps_server.protocol import ktls
 from ftps_server.protocol.active import Connector
 from ftps_server.protocol.clienthello import ClientHello
 from ftps_server.protocol.commands.login import LoginCommands
@@ -61,16 +60,16 @@ class DataConnectionCommands(LoginCommands):
             warn("passive mode unavailable", reason=str(error), **self.identification())
             self.respond(f"425 {error}")
             return
-        self._dtp_acceptor = expectation = self._expect(port, ended=ports.forget)
-        ports.expect(expectation)
-        self.services.deadlines.add(expectation)
+        # Answered first: while the client connects, there is time for the rest.
         if address is None:
             self.respond(f"229 Entering extended passive mode (|||{port}|).")
         else:
             numbers = ",".join([*address.split("."), str(port // 256), str(port % 256)])
             self.respond(f"227 Entering passive mode ({numbers}).")
-        if self._closed:
-            expectation.close()  # while it answered
+        if not self._closed:
+            self._dtp_acceptor = expectation = self._expect(port, ended=ports.forget)
+            ports.expect(expectation)
+            self.services.deadlines.add(expectation)
 
     def _announced(self) -> str:
         if self.socket.family != socket.AF_INET:
@@ -173,17 +172,12 @@ class DataConnectionCommands(LoginCommands):
 
     def data_stream(self) -> TlsStream:
         """TLS in the context of this session: what it resumes began here."""
-        return TlsStream(self._context)
-
-    def kernel_stream(self, sock: socket.socket) -> ktls.KernelStream:
-        """The same over a socket, which it takes. Raises OSError."""
-        return ktls.KernelStream(self._context, sock)
+        return TlsStream(self._context, keep_keys=self.services.kernel_tls)
 
     def adopt(self, sock: socket.socket, expectation: Expectation, begun: Begun, hello: ClientHello) -> None:
         """Go on with the handshake of a connection that may be this session's."""
         limits = self.services.config.limits
-        kind = ktls.KernelConnection if ktls.is_worthwhile(begun, self._pending) else DataConnection
-        connection = kind(
+        connection = DataConnection(
             self,
             sock,
             expectation,
@@ -199,8 +193,6 @@ class DataConnectionCommands(LoginCommands):
     def on_data_connection(self, connection: DataConnection) -> None:
         """Called after the handshake."""
         self.services.metrics.data_connections.labels("resumed" if connection.reused else "full").inc()
-        if isinstance(connection, ktls.KernelConnection) and connection.is_kernels:
-            self.services.metrics.ktls_connections.inc()
         self._dtp_acceptor = None
         self.data_channel = connection
         if self._pending is not None:
@@ -240,9 +232,12 @@ class DataConnectionCommands(LoginCommands):
 
     def _start(self) -> None:
         transfer, self._pending = self._pending, None
-        if transfer is not None and self.data_channel is not None:
+        connection = self.data_channel
+        if transfer is not None and connection is not None:
             transfer.begin()
-            self.data_channel.start(transfer)
+            connection.start(transfer)
+            if connection.sender is not None:
+                self.services.metrics.ktls_connections.inc()
 
     def on_transfer_end(self, connection: DataConnection, transfer: AnyTransfer, failure: str | None) -> None:
         """Called when it is over; the data connection is closed."""
