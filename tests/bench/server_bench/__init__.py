@@ -1,0 +1,1 @@
+"""How fast the server is beside vsftpd, ProFTPD, pure-ftpd and stock pyftpdlib. See docs/benchmarks.md."""
