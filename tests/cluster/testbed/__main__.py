@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from testbed import images
+from testbed import images, packages
 from testbed.embedded import Embedded
 from testbed.errors import TestbedError
 from testbed.interface import connect
@@ -62,6 +62,7 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
 def _fetch_for_tests() -> None:
     """What the tests need of registries, none of which is reached from where they run."""
+    packages.ensure(packages.FOR_TESTS)
     for module in ("clients.toolchain", "pyftpdlib_suite.sdist"):
         done = subprocess.run([sys.executable, "-m", module], cwd=CHECKOUT / "tests", check=False)
         if done.returncode:

@@ -22,6 +22,9 @@ PROGRAMS = {
     "lftp": "lftp",
 }
 
+# A kernel that has the module `tls`, for the server's downloads that the kernel encrypts.
+FOR_TESTS = {"linux.uml": "user-mode-linux"}
+
 
 def missing(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
     """The packages whose program is not on this machine."""
