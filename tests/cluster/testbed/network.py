@@ -13,6 +13,7 @@ from testbed.shell import run
 NETNS = Path("/run/netns")
 BRIDGE_ADDRESS = "10.89.0.1"
 CLIENT_ADDRESS = "10.89.0.100"
+CLIENT_ADDRESS_IPV6 = "fd89::100"
 SERVICE_RANGE = "10.96.0.0/16"
 POD_RANGE = "10.244.0.0/16"
 LOAD_BALANCER_RANGE = "203.0.113.0/24"  # TEST-NET-3, RFC 5737
@@ -47,6 +48,9 @@ def create(instance: Instance, nodes: int) -> None:
         _join(instance, f"node{number}", node_address(number))
         _prepare_node(instance, number, nodes)
     _join(instance, "client", CLIENT_ADDRESS)
+    if Path("/proc/net/if_inet6").exists():
+        # Some clients (lftp) ask for IPv6 only where there is more of it than loopback.
+        _ip(instance, "client", f"addr add {CLIENT_ADDRESS_IPV6}/64 dev eth0 nodad")
     for destination in (SERVICE_RANGE, LOAD_BALANCER_RANGE):
         _ip(instance, "client", f"route add {destination} via {node_address(0)}")
     for number in range(nodes):
