@@ -24,7 +24,7 @@ from ftps_server.passwords import PasswordVerifier
 from ftps_server.protocol.active import EXPLICIT_SOURCE_PORT, IMPLICIT_SOURCE_PORT, SourcePort
 from ftps_server.protocol.alpn import PROTOCOLS
 from ftps_server.protocol.arrivals import Arrivals
-from ftps_server.protocol.data import Buffers
+from ftps_server.protocol.buffers import Buffers
 from ftps_server.protocol.listener import Listener
 from ftps_server.protocol.passive import PassivePorts
 from ftps_server.protocol.session import ExplicitSession, ImplicitSession

@@ -16,7 +16,7 @@ from ftps_server.metrics import Metrics
 from ftps_server.passwords import PasswordVerifier
 from ftps_server.protocol.active import SourcePort
 from ftps_server.protocol.arrivals import Arrivals
-from ftps_server.protocol.data import Buffers
+from ftps_server.protocol.buffers import Buffers
 from ftps_server.protocol.passive import PassivePorts
 from ftps_server.quota import Quotas
 from ftps_server.storage import Storage

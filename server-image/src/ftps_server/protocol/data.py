@@ -13,9 +13,9 @@ from typing import Protocol
 
 from ftps_server import ktls
 from ftps_server.channel import NOTHING, READ, WRITE, Channel
-from ftps_server.config import TURN_BYTES
 from ftps_server.eventloop import EventLoop
 from ftps_server.protocol import alpn
+from ftps_server.protocol.buffers import Buffers
 from ftps_server.protocol.clienthello import ClientHello
 from ftps_server.protocol.expectation import HANDSHAKE_FAILED, NOT_RESUMED, Begun, Expectation
 from ftps_server.protocol.matching import is_acceptable
@@ -43,18 +43,6 @@ class Session(Protocol):
 
     def on_data_connection_lost(self, connection: "DataConnection") -> None:
         """It ended before a command asked for it."""
-
-
-class Buffers:
-    """Memory for one turn. Nothing stays in it from one turn to the next, so one serves all connections of a loop."""
-
-    def __init__(self, size: int = TURN_BYTES) -> None:
-        self.resize(size)
-
-    def resize(self, size: int) -> None:
-        """Handle so many bytes in a turn from now on."""
-        self.encrypted = memoryview(bytearray(size))
-        self.plain = memoryview(bytearray(size))
 
 
 class DataConnection(Channel):
