@@ -1,7 +1,6 @@
 """What stands in the place of the suite's plain FTP client: FTPS, with all that our server asks for by default."""
 
 import ftplib
-import socket
 import ssl
 from contextlib import suppress
 from functools import cache
@@ -9,6 +8,7 @@ from typing import NoReturn
 
 from pyftpdlib_suite.ftpd import ANONYMOUS_PASSWORD, pki
 from pyftpdlib_suite.left_out import WORDS
+from support.ftps import ImplicitSocket
 
 _UPLOADS = {"APPE", "STOR", "STOU"}
 _TRANSFERS = _UPLOADS | {"RETR"}
@@ -91,19 +91,8 @@ def _verb(cmd: str) -> str:
     return cmd.partition(" ")[0].upper()
 
 
-class ImplicitClient(ExplicitClient):
+class ImplicitClient(ImplicitSocket, ExplicitClient):
     """The same, with TLS from the first byte."""
-
-    _sock: socket.socket | None = None
-
-    @property
-    def sock(self) -> socket.socket | None:
-        return self._sock
-
-    @sock.setter
-    def sock(self, value: socket.socket | None) -> None:
-        wrap = value is not None and not isinstance(value, ssl.SSLSocket)
-        self._sock = self.context.wrap_socket(value, server_hostname=self.host) if wrap else value
 
     def secure(self) -> None:
         """It is already."""

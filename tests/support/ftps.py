@@ -2,6 +2,7 @@
 
 import ftplib
 import socket
+import ssl
 
 
 class Ftps(ftplib.FTP_TLS):
@@ -15,3 +16,18 @@ class Ftps(ftplib.FTP_TLS):
             session = self.sock.session if self.resumes else None
             connection = self.context.wrap_socket(connection, server_hostname=self.host, session=session)
         return connection, size
+
+
+class ImplicitSocket:
+    """Makes ftplib's client one of implicit FTPS: whatever it connects is wrapped before it is used."""
+
+    _sock: socket.socket | None = None
+
+    @property
+    def sock(self) -> socket.socket | None:
+        return self._sock
+
+    @sock.setter
+    def sock(self, value: socket.socket | None) -> None:
+        wrap = value is not None and not isinstance(value, ssl.SSLSocket)
+        self._sock = self.context.wrap_socket(value, server_hostname=self.host) if wrap else value

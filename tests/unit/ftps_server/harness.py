@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ftps_server.config import PassivePorts
-from support.ftps import Ftps
+from support.ftps import Ftps, ImplicitSocket
 
 DEADLINE = 10.0
 PASSWORD = "correct horse"
@@ -145,19 +145,8 @@ def user(name: str = "alice", **changes: object) -> dict[str, object]:
     return {"name": name, "passwordHash": PASSWORD_HASH, "homeDirectory": f"/{name}"} | changes
 
 
-class ImplicitFtps(Ftps):
+class ImplicitFtps(ImplicitSocket, Ftps):
     """TLS from the first byte."""
-
-    _sock: socket.socket | None = None
-
-    @property
-    def sock(self) -> socket.socket | None:
-        return self._sock
-
-    @sock.setter
-    def sock(self, value: socket.socket | None) -> None:
-        wrap = value is not None and not isinstance(value, ssl.SSLSocket)
-        self._sock = self.context.wrap_socket(value, server_hostname="127.0.0.1") if wrap else value
 
 
 @dataclass
