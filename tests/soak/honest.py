@@ -270,13 +270,14 @@ def resume(worker: Worker, client: Client) -> None:
     worker.cut.add(name)
     try:
         data = open_data(worker, client, f"STOR {name}")
-        with data, suppress(OSError):
-            data.sendall(pool.view(content, 0, sent))
-        answer = client.expect("426", "552")
-        if answer.startswith("552"):
-            raise ftplib.error_perm(answer)  # noqa: TRY301
     except ftplib.error_perm as error:
         over_quota(worker, error)
+        return
+    with data, suppress(OSError):
+        data.sendall(pool.view(content, 0, sent))
+    answer = client.expect("426", "552")
+    if answer.startswith("552"):
+        over_quota(worker, ftplib.error_perm(answer))
         return
     worker.figures.did("fault", "resume: cut off")
     kept = client.expect("213" if sent else "550", line=f"SIZE {name}")
