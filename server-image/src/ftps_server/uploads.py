@@ -144,8 +144,10 @@ class StagedUpload(Upload):
 class AppendingUpload(Upload):
     """Goes on with a file that is there. What was written stays, whatever happens."""
 
-    def __init__(self, descriptor: int, *, target: str, account: Account, position: int) -> None:
+    def __init__(self, descriptor: int, *, target: str, account: Account, position: int, at_end: bool) -> None:
+        """`at_end`: each part is written where the file ends then, as others may append to it, too."""
         super().__init__(descriptor, target=target, account=account, position=position, counted=False)
+        self._at_end = at_end
         self._before = self._size = os.fstat(descriptor).st_size
         self._counted_bytes = 0
 
@@ -160,6 +162,8 @@ class AppendingUpload(Upload):
             self._close()
 
     def _growth(self, size: int) -> int:
+        if self._at_end:
+            return size
         end = self._position + size
         growth = max(0, end - self._size)
         self._size = max(self._size, end)
@@ -180,7 +184,8 @@ class Uploads:
                 raise FileExistsError(17, "File exists")
             if not stat.S_ISREG(os.stat(target).st_mode):  # noqa: PTH116 - a hot path
                 raise IsADirectoryError(21, "Not a regular file")
-            counted = False
+            # Till it takes the other's place it is one more, as a count would have it. At the limit it is none.
+            counted = account.add_file()
         else:
             os.stat(os.path.dirname(target))  # noqa: PTH116, PTH120 - raises where the file could not have its name
             # Who begins anew will not go on with it, and might have no room for both.
@@ -216,13 +221,14 @@ class Uploads:
             return self.begin(target, account, overwrite=overwrite)
         if not overwrite:
             raise FileExistsError(17, "File exists")
-        descriptor = os.open(target, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        at_end = os.O_APPEND if offset is None else 0
+        descriptor = os.open(target, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | at_end)
         try:
             position = _seek(descriptor, offset)
         except (OSError, ValueError):
             os.close(descriptor)
             raise
-        return AppendingUpload(descriptor, target=target, account=account, position=position)
+        return AppendingUpload(descriptor, target=target, account=account, position=position, at_end=offset is None)
 
     def partial_size(self, target: str) -> int | None:
         """How much there is of an upload that was cut off."""

@@ -88,6 +88,18 @@ def test_a_file_that_is_there_is_written_into(made, account, target):
     assert target.read_bytes() == b"0123abc789"
 
 
+def test_two_that_append_lose_nothing_of_each_other(made, account, target):
+    target.write_bytes(b"first,")
+    opened = account(bytes=100)
+    both = [made.resume(str(target), opened, offset=None) for _ in range(2)]
+    for number, upload in enumerate(both):
+        write(upload, b"line %d," % number)
+    for upload in both:
+        upload.commit()
+    assert target.read_bytes() == b"first,line 0,line 1,"
+    assert opened.used_bytes == 20
+
+
 def test_who_may_not_overwrite_does_not_even_in_a_race(made, account, target):
     upload = made.begin(str(target), account(), overwrite=False)
     write(upload, b"mine")
