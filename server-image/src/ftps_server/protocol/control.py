@@ -16,6 +16,7 @@ from ftps_server.protocol.tlsstream import TlsStream
 
 RECEIVE_BYTES = 1 << 16
 READ_BYTES = 1 << 12
+RETRY_SECONDS = 0.05
 CLOSE_SECONDS = 30.0
 """How long the last answer waits for a client that does not read."""
 MAX_HELD_BYTES = 1 << 13
@@ -69,13 +70,21 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
     def start_tls(self, context: ssl.SSLContext, seconds: float) -> None:
         """Begin the handshake, behind what was answered already. Who takes longer is cut off."""
         if self.producer_fifo:
-            self.break_off()  # answers in clear would go on inside TLS
+            # The kernel had no room for the answer, which must not go inside TLS. Till it has, nothing is read.
+            self.pause()
+            self._held = b""
+            self.call_later(RETRY_SECONDS, self._start_tls_again, context, seconds)
             return
         # What came in clear together with AUTH would be carried out inside TLS, as if the client had protected it:
         # the class of CVE-2011-0411.
         self.ac_in_buffer = b""
         self.tls = TlsStream(context)
         self._handshake_deadline = self.call_later(seconds, self.on_tls_failed, "too slow")
+
+    def _start_tls_again(self, context: ssl.SSLContext, seconds: float) -> None:
+        self.resume(self.initiate_send)
+        if not self._closed:
+            self.start_tls(context, seconds)
 
     def on_tls_established(self) -> None:
         """Called after the handshake."""

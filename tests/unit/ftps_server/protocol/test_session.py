@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from pyftpdlib.ioloop import AsyncChat
 
 from ftps_server.protocol import control
 from unit.ftps_server.harness import DEADLINE, wait_for
@@ -64,6 +65,20 @@ def test_what_came_in_clear_together_with_auth_is_dropped(clients, setup):
         with clients.context().wrap_socket(raw, server_hostname="localhost") as secure:
             secure.sendall(b"NOOP\r\n")
             assert secure.recv(1024).startswith(b"200 ")
+
+
+def test_tls_waits_for_an_answer_that_the_kernel_has_no_room_for_yet(clients, monkeypatch):
+    send, refused = AsyncChat.send, []
+
+    def send_later(self, data):
+        if data.startswith(b"234 ") and len(refused) < 2:
+            refused.append(data)
+            return 0
+        return send(self, data)
+
+    monkeypatch.setattr(AsyncChat, "send", send_later)
+    assert clients.login().nlst() == []
+    assert len(refused) == 2
 
 
 def test_clear_data_connections_are_refused(clients):
