@@ -4,7 +4,6 @@ import os
 import re
 from typing import Any, ClassVar
 
-from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.utils import strerror
 
 from ftps_server.checksums import ALGORITHMS, Job
@@ -97,10 +96,8 @@ class ChecksumCommands(FileCommands):
         if not self.authorizer.has_perm(self.username, "r", file):
             self.respond("550 Not enough privileges.")
             return
-        try:
-            opened = self.fs.open(file, "rb")
-        except (OSError, FilesystemError) as error:
-            self.respond(f"550 {strerror(error)}.")
+        opened = self.open_to_read(file)
+        if opened is None:
             return
         size = os.fstat(opened.fileno()).st_size
         self.pause(listens=True)

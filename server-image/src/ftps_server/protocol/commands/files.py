@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.utils import strerror
@@ -67,10 +67,8 @@ class FileCommands(DataConnectionCommands):
 
     def ftp_RETR(self, file: str) -> None:
         offset, self._restart_position = self._restart_position, 0
-        try:
-            opened = self.fs.open(file, "rb")
-        except (OSError, FilesystemError) as error:
-            self.respond(f"550 {strerror(error)}.")
+        opened = self.open_to_read(file)
+        if opened is None:
             return
         size = os.fstat(opened.fileno()).st_size
         if offset > size:
@@ -82,6 +80,15 @@ class FileCommands(DataConnectionCommands):
         self.transfer(
             kind("RETR", self.fs.fs2ftp(file), opened, shaper=self._download_shaper), f"File status okay ({size} bytes)"
         )
+
+    def open_to_read(self, file: str) -> BinaryIO | None:
+        """Open a file; None when that cannot be, and was answered."""
+        try:
+            opened: BinaryIO = self.fs.open(file, "rb")
+        except (OSError, FilesystemError) as error:
+            self.respond(f"550 {strerror(error)}.")
+            return None
+        return opened
 
     # Uploads
 
