@@ -128,4 +128,4 @@ def test_who_waits_for_a_hash_is_not_idle(setup, start, clients, endless):
     idle = clients.login()
     assert refusal(idle.getresp).startswith("421 ")
     assert server._services.checksums._jobs
-    assert clients.metric("ftps_server_sessions") == 1
+    wait_for(lambda: clients.metric("ftps_server_sessions") == 1, "the idle session's end")
