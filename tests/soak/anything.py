@@ -22,15 +22,21 @@ def does_anything(worker: Worker) -> None:
     rng = worker.rng
     with worker.session() as client, ExitStack() as opened, suppress(OSError):
         client.expect("250", "550", line=f"DELE {own(worker)}")
+        quits = False
         for _ in range(rng.randint(1, _BURSTS)):
             lines = [_line(worker) for _ in range(rng.randint(1, _MOST_AT_ONCE))]
+            quits = quits or "QUIT" in lines
             client.dialogue.extend(f"> {line}" for line in lines)
             client.sock.sendall("".join(f"{line}\r\n" for line in lines).encode())
             for port in _PORT.findall(_heard(client)):
                 with suppress(OSError):
                     opened.enter_context(_connected(client, int(port), rng))
         if rng.random() < 0.5:
+            quits = True
+            client.dialogue.append("> QUIT")
             client.sock.sendall(b"QUIT\r\n")
+        if quits:
+            opened.close()  # the server ends the transfer first (RFC 959, section 4.1.1)
         leave(worker, client)
 
 
