@@ -96,8 +96,15 @@ REFUSED: list[tuple[Change, str]] = [
     (user(bandwidth={"upload": "1M", "download": "1k"}), "upload and download must be 1Ki or more"),
     ({"networkPolicy": {"from": [{}]}}, "either ipBlock or namespaceSelector and podSelector must be set"),
     ({"monitoring": {"enabled": True}}, "monitoring is not supported yet"),
-    ({"replicas": 2}, "more than one replica is not supported yet"),
     ({"replicas": 3}, "replicas must not exceed passive.maxReplicas"),
+    (
+        {
+            "replicas": 2,
+            "storage": {"persistentVolumeClaim": {"size": "1Gi", "accessModes": ["ReadWriteOncePod"]}},
+        },
+        "accessModes ReadWriteOncePod allows one replica only",
+    ),
+    ({"passive": {"portsPerReplica": 1}}, "should be greater than or equal to 2"),
     (
         {"podDisruptionBudget": {"maxUnavailable": 1, "minAvailable": 1}},
         "maxUnavailable and minAvailable exclude each other",
@@ -265,5 +272,5 @@ def test_scale_goes_through_its_subresource_and_is_bounded(namespace: Namespace,
     namespace.apply(manifest)
     request.addfinalizer(lambda: namespace.delete("ftpsserver", "scaled"))
     assert "scaled" in namespace.kubectl("scale", "ftpsserver", "scaled", "--replicas=1")
-    with pytest.raises(TestbedError, match="more than one replica is not supported yet"):
-        namespace.kubectl("scale", "ftpsserver", "scaled", "--replicas=2")
+    with pytest.raises(TestbedError, match=r"replicas must not exceed passive\.maxReplicas"):
+        namespace.kubectl("scale", "ftpsserver", "scaled", "--replicas=3")

@@ -9,6 +9,12 @@ class Ftps(ftplib.FTP_TLS):
     """Resumes the control connection's TLS session, which ftplib does not (python/cpython#63699)."""
 
     resumes = True
+    passive_port: int | None = None
+    """The port of the last data connection."""
+
+    def makepasv(self) -> tuple[str, int]:
+        host, self.passive_port = super().makepasv()
+        return host, self.passive_port
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ftps_operator.credentials import Credentials
-from ftps_operator.desired.plan import STEPS, Inputs
+from ftps_operator.desired.plan import Inputs, steps
 from ftps_operator.models import FtpsServer
 from ftps_operator.observed import Observed
 from ftps_server.config import UsersConfig
@@ -34,9 +34,9 @@ def everything() -> FtpsServer:
 
 
 def manifests(made: FtpsServer, observed: Observed) -> dict[str, dict[str, Any]]:
-    """What the steps want, by kind. Nothing is written in between."""
+    """What the steps want, by kind; of the shards the last. Nothing is written in between."""
     inputs = Inputs(credentials=NOBODY, default_image="ftps-server:1", now=NOW)
-    wanted = [manifest for step in STEPS if (manifest := step(made, observed, inputs))]
+    wanted = [manifest for step in steps(made) if (manifest := step(made, observed, inputs))]
     return {manifest["kind"]: manifest for manifest in wanted}
 
 

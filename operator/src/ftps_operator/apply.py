@@ -1,11 +1,12 @@
 """Writes what a server should consist of, and removes what it should not."""
 
 from ftps_operator.api import ApiClient
-from ftps_operator.desired.plan import STEPS, Inputs
+from ftps_operator.desired.plan import Inputs, steps
+from ftps_operator.desired.rollout import surplus_shard
 from ftps_operator.errors import InvalidError
-from ftps_operator.kinds import PERSISTENT_VOLUME_CLAIM, SECRET, Kind, of
+from ftps_operator.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, SECRET, Kind, of
 from ftps_operator.models.server import FtpsServer
-from ftps_operator.naming import Manifest, is_ours, slots, tls_name
+from ftps_operator.naming import is_ours, slots, tls_name
 from ftps_operator.observed import Observed
 
 
@@ -19,7 +20,7 @@ async def apply_all(api: ApiClient, server: FtpsServer, observed: Observed, inpu
     Raises RejectedError that names the object and its fields.
     """
     written: set[tuple[Kind, str]] = set()
-    for step in STEPS:
+    for step in steps(server):
         manifest = step(server, observed, inputs)
         if manifest is None:
             continue
@@ -39,16 +40,18 @@ def leftovers(server: FtpsServer, keep: set[tuple[Kind, str]], observed: Observe
     """The slots to clear."""
     return [
         (kind, name)
-        for kind, name in slots(server.metadata.name)
+        for kind, name in slots(server)
         if (kind, name) not in keep
         and (live := observed.objects.get((kind, name))) is not None
         and is_ours(live, server)
-        and not _must_stay(server, kind, name, live)
+        and not _must_stay(server, observed, kind, name)
     ]
 
 
-def _must_stay(server: FtpsServer, kind: Kind, name: str, live: Manifest) -> bool:
+def _must_stay(server: FtpsServer, observed: Observed, kind: Kind, name: str) -> bool:
+    if kind == DEPLOYMENT:
+        return name != surplus_shard(server, observed)
     if kind == PERSISTENT_VOLUME_CLAIM:
-        return not live["metadata"].get("ownerReferences")  # deletionPolicy Retain
+        return not observed.objects[kind, name]["metadata"].get("ownerReferences")  # deletionPolicy Retain
     # cert-manager writes this one.
     return kind == SECRET and name == tls_name(server.metadata.name) and server.spec.tls.cert_manager is not None

@@ -16,26 +16,35 @@ class Availability:
     ready: int = 0
     rolled_out: bool = False
     """Every shard runs its newest template, and nothing else."""
+    stuck: bool = False
+    """A new pod has not got ready in time."""
     problem: str = ""
     """What the cluster says of a pod that does not get ready."""
+    waiting: tuple[int, ...] = ()
+    """The shards whose turn to change has not come yet."""
 
 
-def assess(deployments: Iterable[Manifest | None], pods: Iterable[Manifest]) -> Availability:
+def assess(
+    deployments: Iterable[Manifest | None], pods: Iterable[Manifest], *, outdated: Iterable[int] = ()
+) -> Availability:
     """Look at the shards' Deployments (None: not made yet) and at their pods."""
     shards = list(deployments)
+    waiting = tuple(outdated)
     statuses = [shard.get("status", {}) if shard else {} for shard in shards]
-    rolled_out = all(shard is not None and _is_rolled_out(shard) for shard in shards)
+    rolled_out = not waiting and all(shard is not None and is_rolled_out(shard) for shard in shards)
     return Availability(
         wanted=len(shards),
         replicas=sum(status.get("replicas", 0) for status in statuses),
         ready=sum(status.get("availableReplicas", 0) for status in statuses),
         rolled_out=rolled_out,
+        stuck=any(map(_is_stuck, statuses)),
+        waiting=waiting,
         problem="" if rolled_out else next(filter(None, map(_pod_problem, pods)), ""),
     )
 
 
-def _is_rolled_out(deployment: Manifest) -> bool:
-    """As `kubectl rollout status` has it."""
+def is_rolled_out(deployment: Manifest) -> bool:
+    """Whether it runs its newest template, and nothing else, as `kubectl rollout status` has it."""
     status = deployment.get("status", {})
     wanted = deployment["spec"].get("replicas", 1)
     return bool(
@@ -43,6 +52,14 @@ def _is_rolled_out(deployment: Manifest) -> bool:
         and status.get("updatedReplicas", 0) == wanted
         and status.get("replicas", 0) == wanted
         and status.get("availableReplicas", 0) == wanted
+    )
+
+
+def _is_stuck(status: dict[str, Any]) -> bool:
+    """Whether the Deployment's progressDeadlineSeconds are over."""
+    return any(
+        condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded"
+        for condition in status.get("conditions") or []
     )
 
 

@@ -6,9 +6,9 @@ from ftps_operator.api import ApiClient
 from ftps_operator.constants import SERVER_LABEL
 from ftps_operator.desired.deployment import tls_secret_name
 from ftps_operator.errors import KindNotServedError
-from ftps_operator.kinds import CERTIFICATE, POD, SECRET, Kind
+from ftps_operator.kinds import CERTIFICATE, DEPLOYMENT, POD, SECRET, Kind
 from ftps_operator.models.server import FtpsServer
-from ftps_operator.naming import Manifest, slots, tls_name, users_name
+from ftps_operator.naming import Manifest, shard_name, slots, tls_name, users_name
 from ftps_operator.observed import Observed
 from ftps_operator.secretview import SecretView
 
@@ -16,15 +16,24 @@ from ftps_operator.secretview import SecretView
 async def gather(api: ApiClient, server: FtpsServer) -> Observed:
     """Read every slot by name, the named Secrets and the pods, side by side."""
     namespace = server.metadata.namespace
-    taken = [slot for slot in slots(server.metadata.name) if slot[0] != CERTIFICATE]
+    selector = f"{SERVER_LABEL}={server.metadata.name}"
+    wanted_shards = {shard_name(server.metadata.name, ordinal) for ordinal in range(server.spec.replicas)}
+    # By name, as somebody else's object may have it. Shards that are not wanted are ours, if any: the label finds them.
+    taken = [
+        (kind, name)
+        for kind, name in slots(server)
+        if kind != CERTIFICATE and (kind != DEPLOYMENT or name in wanted_shards)
+    ]
     wanted = {*taken, *((SECRET, name) for name in named_secrets(server))}
-    answers, certificate, pods = await asyncio.gather(
+    answers, certificate, shards, pods = await asyncio.gather(
         asyncio.gather(*(_get(api, slot, namespace) for slot in sorted(wanted, key=str))),
         _get_certificate(api, server),
-        api.list(POD, namespace, label_selector=f"{SERVER_LABEL}={server.metadata.name}"),
+        api.list(DEPLOYMENT, namespace, label_selector=selector),
+        api.list(POD, namespace, label_selector=selector),
     )
     found = dict(answers)
-    objects = {slot: live for slot in taken if (live := found[slot]) is not None}
+    objects = {(DEPLOYMENT, shard["metadata"]["name"]): shard for shard in shards}
+    objects |= {slot: live for slot in taken if (live := found[slot]) is not None}
     if certificate:
         objects[CERTIFICATE, tls_name(server.metadata.name)] = certificate
     return Observed(

@@ -53,19 +53,20 @@ def data_name(server: str) -> str:
     return f"{server}-data"
 
 
-def slots(server: str) -> tuple[tuple[Kind, str], ...]:
+def slots(server: FtpsServer) -> tuple[tuple[Kind, str], ...]:
     """Every object that the operator may own for a server; what is not wanted of it is pruned."""
+    name = server.metadata.name
     return (
-        (SERVICE_ACCOUNT, server),
-        (CONFIG_MAP, config_name(server)),
-        (SECRET, users_name(server)),
-        (SECRET, tls_name(server)),
-        (CERTIFICATE, tls_name(server)),
-        (PERSISTENT_VOLUME_CLAIM, data_name(server)),
-        (NETWORK_POLICY, server),
-        (POD_DISRUPTION_BUDGET, server),
-        (SERVICE, server),
-        (DEPLOYMENT, shard_name(server, 0)),
+        (SERVICE_ACCOUNT, name),
+        (CONFIG_MAP, config_name(name)),
+        (SECRET, users_name(name)),
+        (SECRET, tls_name(name)),
+        (CERTIFICATE, tls_name(name)),
+        (PERSISTENT_VOLUME_CLAIM, data_name(name)),
+        (NETWORK_POLICY, name),
+        (POD_DISRUPTION_BUDGET, name),
+        (SERVICE, name),
+        *((DEPLOYMENT, shard_name(name, ordinal)) for ordinal in range(server.spec.passive.max_replicas)),
     )
 
 

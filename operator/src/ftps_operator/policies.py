@@ -31,7 +31,7 @@ Policy = Callable[[FtpsServer, Observed], Verdict | None]
 
 
 def _names_are_free(server: FtpsServer, observed: Observed) -> Verdict | None:
-    for kind, name in slots(server.metadata.name):
+    for kind, name in slots(server):
         live = observed.objects.get((kind, name))
         if live is not None and not is_ours(live, server):
             return Verdict(

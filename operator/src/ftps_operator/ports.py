@@ -21,6 +21,13 @@ def shard_ports(passive: Passive, ordinal: int) -> range:
     return range(first, first + passive.ports_per_replica)
 
 
+def halves(passive: Passive, ordinal: int) -> tuple[range, range]:
+    """Both halves of a shard's ports. Its pods have one of them, and the pods of its next rollout the other."""
+    ports = shard_ports(passive, ordinal)
+    middle = ports.start + (len(ports) + 1) // 2
+    return range(ports.start, middle), range(middle, ports.stop)
+
+
 def span(ports: range) -> str:
     """First and last port, as people write a range."""
     return f"{ports[0]}-{ports[-1]}"

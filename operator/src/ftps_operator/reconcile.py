@@ -16,6 +16,7 @@ from ftps_operator.constants import PAUSED_ANNOTATION, RELOAD_ANNOTATION
 from ftps_operator.credentials import Credentials
 from ftps_operator.desired.plan import Inputs, client_auth_problem, inspect_tls
 from ftps_operator.desired.reload import pods_to_touch, reload_digest
+from ftps_operator.desired.shards import outdated_shards
 from ftps_operator.events import EventRecorder
 from ftps_operator.exposed import expose
 from ftps_operator.gather import gather, named_secrets
@@ -76,7 +77,14 @@ class Reconciler:
         if verdict is None and not paused:
             observed, verdict = await self._put_into_effect(server, observed, users)
         self._watch_secrets(key, server, observed)
-        findings = _findings(server, observed, users, verdict=verdict, paused=paused)
+        findings = _findings(
+            server,
+            observed,
+            users,
+            verdict=verdict,
+            paused=paused,
+            default_image=self._settings.server_image,
+        )
         await self._write_status(
             body, status.compute(server, findings, previous=body.get("status", {}), now=self._timestamp())
         )
@@ -154,7 +162,13 @@ class Reconciler:
 
 
 def _findings(
-    server: FtpsServer, observed: Observed, users: Credentials, *, verdict: Verdict | None, paused: bool
+    server: FtpsServer,
+    observed: Observed,
+    users: Credentials,
+    *,
+    verdict: Verdict | None,
+    paused: bool,
+    default_image: str,
 ) -> Findings:
     wanted = reload_digest(server, observed)
     return Findings(
@@ -165,7 +179,11 @@ def _findings(
         served=inspect_tls(server, observed),
         certificate_message=_certificate_message(server, observed),
         client_auth_problem=client_auth_problem(server, observed),
-        availability=assess([observed.deployment(server, 0)], observed.pods),
+        availability=assess(
+            [observed.deployment(server, ordinal) for ordinal in range(server.spec.replicas)],
+            observed.pods,
+            outdated=outdated_shards(server, observed, default_image=default_image),
+        ),
         exposure=expose(server, observed),
         network_policy_applied=observed.own(server, NETWORK_POLICY, server.metadata.name) is not None,
         reloaded=not paused or not pods_to_touch(observed, wanted),

@@ -142,12 +142,21 @@ def _ready(findings: Findings, parts: list[Finding]) -> Finding:
         if not part.status and part.reason != DISABLED:
             return Finding(kind, False, part.reason, part.message)
     if not findings.availability.rolled_out:
-        return Finding(kind, False, "RollingOut", findings.availability.problem or "new pods are taking over")
+        return Finding(kind, False, *_rollout(findings.availability))
     if not findings.reloaded:
         return Finding(
             kind, False, "Reloading", "the pods are being told of a new address, users, limits or certificate"
         )
     return Finding(kind, True, "Ready", f"serving at {findings.exposure.address}")
+
+
+def _rollout(counts: Availability) -> tuple[str, str]:
+    """Why it is not over."""
+    behind = f"; shards that wait for their turn: {', '.join(map(str, counts.waiting))}" if counts.waiting else ""
+    if counts.stuck:
+        problem = counts.problem or "a new pod does not get ready"
+        return "RolloutStuck", f"{problem}; the pods before it go on serving{behind}"
+    return "RollingOut", f"{counts.problem or 'new pods are taking over'}{behind}"
 
 
 def _certificate(findings: Findings) -> Finding:

@@ -75,6 +75,11 @@ class EmbeddedCluster:
                     node.import_image(built.archive)
         return built.reference
 
+    def tag_image(self, reference: str, other: str) -> None:
+        """Give an image that the nodes have another name."""
+        for node in self._embedded.nodes():
+            node.tag_image(reference, other)
+
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         pki = self._instance.state / "pki"
         path = self._instance.state / f"{namespace}-{name}.kubeconfig"

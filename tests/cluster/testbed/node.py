@@ -90,6 +90,10 @@ class Node:
         """Load an image archive, for pods."""
         run([*self._ctr(), "images", "import", str(archive)])
 
+    def tag_image(self, reference: str, other: str) -> None:
+        """Give an image another name."""
+        run([*self._ctr(), "images", "tag", "--force", reference, other])
+
     def images(self) -> set[str]:
         """The references of the images that the node has."""
         return set(run([*self._ctr(), "images", "list", "--quiet"]).stdout.split())

@@ -7,7 +7,7 @@ from ftps_operator.ports import passive_port_name, shard_ports, span
 passives = st.builds(
     Passive,
     first_port=st.integers(10000, 60000),
-    ports_per_replica=st.integers(1, 100),
+    ports_per_replica=st.integers(2, 100),
     max_replicas=st.integers(1, 10),
 )
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ftps_operator.constants import CONFIG_ANNOTATION
+from ftps_operator.constants import CONFIG_ANNOTATION, PORTS_ANNOTATION
 from ftps_operator.desired.config import HOST_IP_VARIABLE, PRE_STOP_SECONDS
 from ftps_operator.models.server import FtpsServer, FtpsServerSpec
-from ftps_operator.models.storage import AccessMode, Storage
+from ftps_operator.models.storage import Storage
 from ftps_operator.naming import (
     Manifest,
     config_name,
@@ -20,7 +20,7 @@ from ftps_operator.naming import (
     tls_name,
     users_name,
 )
-from ftps_operator.ports import ADMIN_NAME, EXPLICIT_NAME, IMPLICIT_NAME, passive_port_name, shard_ports, span
+from ftps_operator.ports import ADMIN_NAME, EXPLICIT_NAME, IMPLICIT_NAME, passive_port_name, span
 from ftps_server.config import (
     ADDRESS_FILE,
     ADMIN_PORT,
@@ -42,8 +42,13 @@ USER_ID = 65532
 STORAGE_DIRECTORY = ServerConfig().storage_directory
 
 
-def build_deployment(server: FtpsServer, *, ordinal: int, config_digest: str, default_image: str) -> Manifest:
-    """Build one shard's Deployment. `config_digest` covers what the server reads at start: a change is a rollout."""
+def build_deployment(
+    server: FtpsServer, *, ordinal: int, passive: range, config_digest: str, default_image: str
+) -> Manifest:
+    """Build one shard's Deployment, whose pods have these passive ports.
+
+    `config_digest` covers what the server reads at start: a change is a rollout.
+    """
     selector = shard_selector(server.metadata.name, ordinal)
     return {
         "apiVersion": "apps/v1",
@@ -58,22 +63,22 @@ def build_deployment(server: FtpsServer, *, ordinal: int, config_digest: str, de
             "template": {
                 "metadata": {
                     "labels": server.spec.pod_labels | labels(server.metadata.name) | selector,
-                    "annotations": server.spec.pod_annotations | {CONFIG_ANNOTATION: config_digest},
+                    "annotations": server.spec.pod_annotations
+                    | {CONFIG_ANNOTATION: config_digest, PORTS_ANNOTATION: span(passive)},
                 },
-                "spec": _pod_spec(server, ordinal=ordinal, default_image=default_image),
+                "spec": _pod_spec(server, passive=passive, default_image=default_image),
             },
         },
     }
 
 
 def _strategy(storage: Storage) -> dict[str, Any]:
-    claim = storage.persistent_volume_claim
-    if claim is not None and AccessMode.READ_WRITE_ONCE_POD in claim.access_modes:
+    if storage.is_bound_to_a_pod:
         return {"type": "Recreate"}  # a second pod could never mount the volume
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
-def _pod_spec(server: FtpsServer, *, ordinal: int, default_image: str) -> dict[str, Any]:
+def _pod_spec(server: FtpsServer, *, passive: range, default_image: str) -> dict[str, Any]:
     spec = server.spec
     pod: dict[str, Any] = {
         "serviceAccountName": spec.service_account_name or server.metadata.name,
@@ -89,7 +94,7 @@ def _pod_spec(server: FtpsServer, *, ordinal: int, default_image: str) -> dict[s
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(spec, ordinal=ordinal, default_image=default_image)],
+        "containers": [_container(spec, passive=passive, default_image=default_image)],
         "volumes": _volumes(server),
     }
     pod |= _scheduling(server)
@@ -98,8 +103,7 @@ def _pod_spec(server: FtpsServer, *, ordinal: int, default_image: str) -> dict[s
     return pod
 
 
-def _container(spec: FtpsServerSpec, *, ordinal: int, default_image: str) -> dict[str, Any]:
-    passive = shard_ports(spec.passive, ordinal)
+def _container(spec: FtpsServerSpec, *, passive: range, default_image: str) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.image or default_image,
@@ -196,8 +200,8 @@ def _scheduling(server: FtpsServer) -> dict[str, Any]:
     spec = server.spec
     fields: dict[str, Any] = {}
     affinity = _plain(spec.affinity)
-    if _is_bound_to_a_node(spec.storage):
-        _keep_on_one_node(affinity, pod_selector(server.metadata.name))
+    if spec.storage.is_bound_to_a_node or spec.service.is_local:
+        _keep_on_one_node(affinity, pod_selector(server.metadata.name), required=_needs_one_node(spec))
     if affinity:
         fields["affinity"] = affinity
     if spec.node_selector:
@@ -212,20 +216,25 @@ def _scheduling(server: FtpsServer) -> dict[str, Any]:
     return fields
 
 
-def _is_bound_to_a_node(storage: Storage) -> bool:
-    claim = storage.persistent_volume_claim
-    if claim is not None:
-        return AccessMode.READ_WRITE_MANY not in claim.access_modes
-    return storage.existing_claim is not None
+def _needs_one_node(spec: FtpsServerSpec) -> bool:
+    """Whether a pod elsewhere would never start, or some of the passive ports would not be reached.
 
-
-def _keep_on_one_node(affinity: dict[str, Any], selector: dict[str, str]) -> None:
-    """Or the new pod of a rollout could be put where the volume can never be attached.
-
-    The first pod satisfies the term by itself.
+    With externalTrafficPolicy Local a node drops what comes for a port of which it has no pod. Load balancers do not
+    know: they ask a node whether it has a pod of the Service, whatever the port. Two pods that take over from each
+    other had better be on one node, too, but one that finds no room there must not wait.
     """
-    terms = affinity.setdefault("podAffinity", {}).setdefault("requiredDuringSchedulingIgnoredDuringExecution", [])
-    terms.append({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": selector}})
+    return spec.storage.is_bound_to_a_node or (spec.service.is_local and spec.replicas > 1)
+
+
+def _keep_on_one_node(affinity: dict[str, Any], selector: dict[str, str], *, required: bool) -> None:
+    """Put the server's pods where one of them is already; the first satisfies the term by itself."""
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": selector}}
+    pods = affinity.setdefault("podAffinity", {})
+    if required:
+        pods.setdefault("requiredDuringSchedulingIgnoredDuringExecution", []).append(term)
+    else:
+        preferred = {"weight": 100, "podAffinityTerm": term}
+        pods.setdefault("preferredDuringSchedulingIgnoredDuringExecution", []).append(preferred)
 
 
 def _plain(model: BaseModel) -> dict[str, Any]:

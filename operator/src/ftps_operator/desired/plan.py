@@ -3,18 +3,20 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ftps_operator import certificates
 from ftps_operator.certificates import CertificateFacts
 from ftps_operator.credentials import Credentials
 from ftps_operator.desired.account import build_service_account
 from ftps_operator.desired.certificate import build_certificate, service_names
-from ftps_operator.desired.config import build_address_config, build_config_map, build_server_config, digest
-from ftps_operator.desired.deployment import build_deployment, tls_secret_name
+from ftps_operator.desired.config import build_address_config, build_config_map
+from ftps_operator.desired.deployment import tls_secret_name
 from ftps_operator.desired.disruption import build_disruption_budget
 from ftps_operator.desired.networkpolicy import build_network_policy
 from ftps_operator.desired.secrets import build_tls_secret, build_users_secret
 from ftps_operator.desired.service import build_service
+from ftps_operator.desired.shards import build_shard
 from ftps_operator.desired.storage import build_claim
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, metadata, tls_name
@@ -117,17 +119,15 @@ def _disruption_budget(server: FtpsServer, _: Observed, __: Inputs) -> Manifest 
     return build_disruption_budget(server) if server.spec.pod_disruption_budget.enabled else None
 
 
-def _deployment(server: FtpsServer, observed: Observed, inputs: Inputs) -> Manifest | None:
+def _shard(ordinal: int, server: FtpsServer, observed: Observed, inputs: Inputs) -> Manifest | None:
     # A pod whose Secret is missing waits in the kubelet's back-off, for minutes: it is made once there is one.
     lacks_files = inspect_tls(server, observed).facts is None or client_auth_problem(server, observed)
-    if lacks_files and observed.deployment(server, 0) is None:
+    if lacks_files and observed.deployment(server, ordinal) is None:
         return None
-    # Limits are reloaded. A field that the schema got, and of which nothing is said, is no change.
-    config = build_server_config(server).model_dump_json(exclude={"limits"}, exclude_none=True)
-    return build_deployment(server, ordinal=0, config_digest=digest(config), default_image=inputs.default_image)
+    return build_shard(server, observed, ordinal, default_image=inputs.default_image)
 
 
-STEPS: tuple[Step, ...] = (
+_STEPS: tuple[Step, ...] = (
     _network_policy,  # before there is a pod to protect
     _service_account,
     _certificate,  # takes longest: the rest is done meanwhile
@@ -137,9 +137,16 @@ STEPS: tuple[Step, ...] = (
     _users_secret,
     _claim,
     _disruption_budget,
-    _deployment,  # mounts all of it
 )
-"""Each step sees what the API server answered to the steps before it. None: not wanted, or not possible yet."""
+
+
+def steps(server: FtpsServer) -> tuple[Step, ...]:
+    """What is written, in this order: each step sees what the API server answered to the steps before it.
+
+    A step that makes None: not wanted, or not possible yet.
+    """
+    # They mount all of the rest.
+    return (*_STEPS, *(partial(_shard, ordinal) for ordinal in range(server.spec.replicas)))
 
 
 def _self_signed(server: FtpsServer, observed: Observed, *, now: datetime.datetime) -> Manifest:

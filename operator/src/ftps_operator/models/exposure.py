@@ -41,8 +41,8 @@ class Passive(Model):
 
     first_port: int = Field(default=50000, ge=10000, le=65535)
     """The first port of the range. With a NodePort Service the range must lie within 30000-32767."""
-    ports_per_replica: int = Field(default=20, ge=1, le=500)
-    """How many of the ports belong to one replica: that many transfers can start at once."""
+    ports_per_replica: int = Field(default=20, ge=2, le=500)
+    """How many of the ports belong to one replica: half of them serve at a time, and the other half after a rollout."""
     max_replicas: int = Field(default=2, ge=1, le=32)
     """How many replicas the range has room for."""
     address: str = Field(default=AUTO, min_length=1, max_length=253)
@@ -144,7 +144,7 @@ class Service(Model):
         LoadBalancerProfile, NotYet("only the Generic profile is supported yet", only="Generic")
     ] = LoadBalancerProfile.GENERIC
     external_traffic_policy: TrafficPolicy = TrafficPolicy.LOCAL
-    """Local keeps the clients' addresses, and both connections of a session coming from one address."""
+    """Local keeps the clients' addresses, and several replicas on one node; Cluster lets them spread."""
     ip_family_policy: IpFamilyPolicy = IpFamilyPolicy.SINGLE_STACK
     ip_families: list[IpFamily] = Field(default=[], max_length=2)
     allocate_load_balancer_node_ports: bool = True
@@ -162,3 +162,8 @@ class Service(Model):
             ),
         ),
     )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a node gives connections from outside to its own pods only."""
+        return self.type is not ServiceType.CLUSTER_IP and self.external_traffic_policy is TrafficPolicy.LOCAL

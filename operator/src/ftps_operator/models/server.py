@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from ftps_operator.models.base import Model, NotYet, ObjectName, Rule, keyed_by
+from ftps_operator.models.base import Model, ObjectName, Rule, keyed_by
 from ftps_operator.models.exposure import NODE_PORTS, Active, Explicit, Implicit, Passive, Service, ServiceType
 from ftps_operator.models.limits import Limits
 from ftps_operator.models.networkpolicy import NetworkPolicy
@@ -46,7 +46,8 @@ class FtpsServerSpec(Model):
     limits: Limits = Limits()
     network_policy: NetworkPolicy = NetworkPolicy()
     monitoring: Monitoring = Monitoring()
-    replicas: Annotated[int, Field(ge=1, le=32), NotYet("more than one replica is not supported yet", only=1)] = 1
+    replicas: int = Field(default=1, ge=1, le=32)
+    """Each is a shard: a Deployment of its own, with passive ports of its own."""
     image: str | None = Field(default=None, min_length=1)
     """The server's image; the one that the operator was installed with where nothing is said."""
     image_pull_policy: ImagePullPolicy = ImagePullPolicy.IF_NOT_PRESENT
@@ -97,6 +98,12 @@ class FtpsServerSpec(Model):
             "self.replicas <= self.passive.maxReplicas",
             "replicas must not exceed passive.maxReplicas",
             lambda self: self.replicas <= self.passive.max_replicas,
+        ),
+        Rule(
+            "self.replicas == 1 || !has(self.storage.persistentVolumeClaim)"
+            " || !('ReadWriteOncePod' in self.storage.persistentVolumeClaim.accessModes)",
+            "storage.persistentVolumeClaim.accessModes ReadWriteOncePod allows one replica only",
+            lambda self: self.replicas == 1 or not self.storage.is_bound_to_a_pod,
         ),
         Rule(
             "self.tls.clientAuth.mode != 'None' || !self.users.exists(user, has(user.clientCertificate))",

@@ -69,3 +69,17 @@ class Storage(Model):
             message="exactly one of persistentVolumeClaim, existingClaim, emptyDir must be set",
         ),
     )
+
+    @property
+    def is_bound_to_a_pod(self) -> bool:
+        """Whether two pods can never have the volume at once."""
+        claim = self.persistent_volume_claim
+        return claim is not None and AccessMode.READ_WRITE_ONCE_POD in claim.access_modes
+
+    @property
+    def is_bound_to_a_node(self) -> bool:
+        """Whether pods on two nodes cannot have the volume at once, or nobody knows."""
+        claim = self.persistent_volume_claim
+        if claim is not None:
+            return AccessMode.READ_WRITE_MANY not in claim.access_modes
+        return self.existing_claim is not None

@@ -21,9 +21,16 @@ USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
         ({"passive": {"firstPort": 65530}}, ("spec", "passive"), "65536"),
         ({"passive": {"portsPerReplica": 500, "maxReplicas": 3}}, ("spec", "passive"), "1000 ports"),
         ({"active": {"enabled": True}}, ("spec", "active", "enabled"), "not supported yet"),
+        (
+            {
+                "replicas": 2,
+                "storage": {"persistentVolumeClaim": {"size": "1Gi", "accessModes": ["ReadWriteOncePod"]}},
+            },
+            ("spec",),
+            "one replica only",
+        ),
         ({"tls": {}}, ("spec", "tls"), "exactly one"),
         ({"storage": {}}, ("spec", "storage"), "exactly one"),
-        ({"replicas": 2}, ("spec", "replicas"), "not supported yet"),
         ({"users": [USER | {"quota": {"bytes": "1e999"}}]}, ("spec", "users", 0, "quota", "bytes"), "quantity"),
         ({"users": [USER | {"bandwidth": {"upload": "1k"}}]}, ("spec", "users", 0, "bandwidth"), "1Ki or more"),
         ({"users": [USER | {"allowedCIDRs": ["10.1.0.0/8"]}]}, ("spec", "users", 0, "allowedCIDRs", 0), "CIDR"),
