@@ -18,9 +18,9 @@ class LoadError(Exception):
 
 
 @contextmanager
-def running(port: int, *, sessions: int) -> Iterator[None]:
-    """Have so many sessions download while the block runs."""
-    argv = [sys.executable, "-m", __name__, str(port), str(sessions)]
+def running(port: int, *, sessions: int, size: int) -> Iterator[None]:
+    """Have so many sessions download the big file, of this size, while the block runs."""
+    argv = [sys.executable, "-m", __name__, str(port), str(sessions), str(size)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             # Its first line says that all sessions are logged in.
@@ -36,11 +36,11 @@ def running(port: int, *, sessions: int) -> Iterator[None]:
 
 def main() -> int:
     """Download until killed."""
-    port, count = map(int, sys.argv[1:])
+    port, count, size = map(int, sys.argv[1:])
     context = tls_context()
     sessions = [Session(port, context).protect() for _ in range(count)]
     print("ready", flush=True)
-    bulk.download(sessions, BIG, times=_ENDLESS)
+    bulk.download(sessions, BIG, size=size, times=_ENDLESS)
     return 0
 
 

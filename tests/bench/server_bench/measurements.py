@@ -102,11 +102,17 @@ class Measurement:
 
 def download(subject: Subject, *, sessions: int) -> Values:
     name, size, times = _load(subject, sessions)
+    with subject.session() as session:
+        _came_whole(session.download(f"RETR {name}"), size)
     with subject.several(sessions) as every, metered(subject.cpus) as used:
-        received = bulk.download(every, name, times=times)
-    if received != sessions * times * size:
-        raise MeasurementError(f"{received} bytes of {sessions * times * size} came")
+        received = bulk.download(every, name, size=size, times=times)
+    _came_whole(received, sessions * times * size)
     return _bulk_values(used, received)
+
+
+def _came_whole(received: int, size: int) -> None:
+    if received != size:
+        raise MeasurementError(f"{received} bytes of {size} came")
 
 
 def upload(subject: Subject, *, sessions: int) -> Values:
@@ -200,7 +206,7 @@ def idle(subject: Subject) -> Values:
 
 def latency(subject: Subject) -> Values:
     """How long one session's commands take while others download."""
-    with subject.session() as session, load.running(subject.port, sessions=PARALLEL):
+    with subject.session() as session, load.running(subject.port, sessions=PARALLEL, size=subject.sizes.big_mib * MIB):
         session.download("LIST")
         with metered(subject.cpus) as used, _urgent():
             noops = _probe(subject.sizes, lambda: session.command("NOOP", "200"))
