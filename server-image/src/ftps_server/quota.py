@@ -58,7 +58,7 @@ class _Figure:
 class _Usage:
     """What one home directory holds."""
 
-    __slots__ = ("bytes", "counted", "counting", "files", "home", "limited", "sessions", "waiting")
+    __slots__ = ("bytes", "counted", "counting", "disturbed", "files", "home", "limited", "sessions", "waiting")
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -67,7 +67,7 @@ class _Usage:
         self.sessions = 0
         self.limited = False
         """Whether anybody has asked for a quota; without, the figures are but the difference since the first login."""
-        self.counted = self.counting = False
+        self.counted = self.counting = self.disturbed = False
         self.waiting: list[Callable[[], None]] = []
 
 
@@ -82,7 +82,7 @@ class Account:
       file's bytes. Should there be no old file any more, `add_file` before the rename, and when that is refused do not
       rename: otherwise who deletes the old files meanwhile ends up with any number of them;
     - a file that is deleted: `release` its bytes, `remove_file`;
-    - a file that is renamed: `moved`.
+    - a file that is renamed: `moved`; a directory: `directory_moved`.
     """
 
     __slots__ = ("_closed", "_usage", "limits")
@@ -127,6 +127,10 @@ class Account:
         """A file of that size has another name: a count that is under way may see both of them, or none."""
         self._usage.bytes.move(bytes)
         self._usage.files.move(1)
+
+    def directory_moved(self) -> None:
+        """Nobody knows what is in it: a count that is under way is worth nothing."""
+        self._usage.disturbed = True
 
 
 class Quotas:
@@ -196,7 +200,7 @@ class Quotas:
                 return
 
     def _count(self, usage: _Usage, then: Callable[[], None] = lambda: None) -> None:
-        usage.counting = True
+        usage.counting, usage.disturbed = True, False
         usage.bytes.begin_count()
         usage.files.begin_count()
 
@@ -214,7 +218,8 @@ class Quotas:
 
     def _on_counted(self, usage: _Usage, counted: tuple[int, int] | None, then: Callable[[], None]) -> None:
         usage.counting = False
-        if counted is not None:
+        # The first count has to do until the next one.
+        if counted is not None and not (usage.counted and usage.disturbed):
             usage.bytes.end_count(counted[0], first=not usage.counted)
             usage.files.end_count(counted[1], first=not usage.counted)
             usage.counted = True

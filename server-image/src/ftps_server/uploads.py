@@ -126,6 +126,7 @@ class StagedUpload(Upload):
         replaced = file_size(str(self._partial))
         with suppress(OSError):
             self._staged.rename(self._partial)
+            self._account.moved(self._position)
             if replaced is not None:
                 self._account.release(replaced)
                 self._account.remove_file()
@@ -252,6 +253,7 @@ class Uploads:
         descriptor = -1
         try:
             partial.rename(staged)
+            account.moved(file_size(str(staged)) or 0)
             descriptor = os.open(staged, os.O_WRONLY | os.O_CLOEXEC)
             size = os.fstat(descriptor).st_size
             position = _seek(descriptor, offset)
@@ -262,6 +264,7 @@ class Uploads:
                 os.close(descriptor)
             with suppress(OSError):
                 staged.rename(partial)
+                account.moved(file_size(str(partial)) or 0)
             raise
         return StagedUpload(
             descriptor,

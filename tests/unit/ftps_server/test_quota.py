@@ -171,6 +171,18 @@ def test_a_refresh_keeps_what_is_reserved_meanwhile(loop, home):
     assert account.used_bytes == 300
 
 
+def test_a_refresh_during_which_a_directory_was_moved_changes_nothing(loop, home):
+    account = loop.open(home)
+    (home / "three").write_bytes(b"x" * 300)
+    loop.quotas.refresh()
+    account.directory_moved()
+    wait_for(lambda: not loop.posted.empty())
+    loop.step()
+    assert account.used_bytes == 300
+    loop.refresh()
+    assert account.used_bytes == 600
+
+
 def test_a_refresh_goes_through_all_homes(loop, tmp_path):
     homes = [tmp_path / str(number) for number in range(10)]
     accounts = [loop.open(home) for home in homes]

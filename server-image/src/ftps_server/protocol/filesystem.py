@@ -71,7 +71,11 @@ class Home(AbstractedFS):  # type: ignore[misc]
         replaced = file_size(dst) if src != dst else None
         super().rename(src, dst)
         self._gone(replaced)
-        self.account.moved(file_size(dst) or 0)
+        size = file_size(dst)
+        if size is None:
+            self.account.directory_moved()
+        else:
+            self.account.moved(size)
 
     def chdir(self, path: str) -> None:
         # pyftpdlib would change the process's working directory, and back.
