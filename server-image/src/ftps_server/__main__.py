@@ -1,10 +1,12 @@
 """The command line: a server of a directory, of one file or of nothing at all, and help for those who set it up."""
 
 import argparse
+import ctypes
 import getpass
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ftps_server import logs
@@ -18,6 +20,7 @@ from ftps_server.tls import load_identity
 CANNOT_LISTEN = 1
 BAD_CONFIGURATION = 2
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_M_ARENA_MAX = -8  # of malloc.h
 HASH_PASSWORD = "hash-password"  # noqa: S105 - a command's name
 
 
@@ -93,6 +96,7 @@ def _check(sources: Sources) -> int:
 def _serve(sources: Sources, *, signals: tuple[signal.Signals, ...] = SIGNALS, greeting: str = "") -> int:
     logs.configure()
     _allow_descriptors()
+    _limit_arenas()
     # As PID 1 a process without a handler ignores the signal (signal(7), pid_namespaces(7)).
     for number in signals:
         signal.signal(number, lambda *_: sys.exit(0))
@@ -131,6 +135,12 @@ def _allow_descriptors() -> None:
     """Have as many files and connections as may be: container runtimes start with 1024."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _limit_arenas() -> None:
+    """Have glibc's malloc use two arenas. One for each thread, as it would, keeps what others have freed: 40 MiB/h."""
+    with suppress(AttributeError):  # another libc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 if __name__ == "__main__":
