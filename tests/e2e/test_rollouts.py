@@ -37,7 +37,14 @@ def target(operator: Cluster, namespace: Namespace) -> Target:
     status = namespace.wait_ready(NAME)["status"]
     certificate["ipAddresses"] = [status["address"]]  # lftp checks what it connects to
     namespace.patch("ftpsserver", NAME, {"spec": {"tls": {"certManager": certificate}}})
-    return Target(operator, namespace, NAME)
+    made = Target(operator, namespace, NAME)
+    # By every pod.
+    eventually(
+        lambda: all(made.lftp("implicit", "ls").returncode == 0 for _ in range(8)),
+        seconds=60,
+        what="the new certificate",
+    )
+    return made
 
 
 def pods(target: Target) -> dict[str, dict[str, Any]]:
@@ -68,7 +75,7 @@ def wait_for_new_pods(target: Target, before: set[str]) -> None:
 
 def shown(figures: Figures) -> None:
     print(figures)  # noqa: T201 - for who wants to know how much it was
-    assert figures.failures == []
+    assert not figures.failures, "\n".join(figures.failures)
     assert figures.listings > 0
 
 
@@ -134,6 +141,7 @@ def drained(embedded: Cluster, target: Target) -> Iterator[str]:
 
 
 def test_a_new_pod_that_never_gets_ready_stops_the_rollout_and_the_old_ones_serve(target: Target, tmp_path: Path):
+    eventually(lambda: len(pods(target)) == SHARDS, seconds=2 * GRACE_SECONDS, what="no pod ends")
     before = set(pods(target))
     target.namespace.patch("ftpsserver", NAME, {"spec": {"image": "registry.invalid/no-such-image:1"}})
 

@@ -92,6 +92,7 @@ def test_scaling_down_ends_the_highest_shards_when_their_transfers_have_ended(ta
         connection.unwrap()
         connection.close()
         assert session.voidresp().startswith("226")
+        session.voidcmd("TYPE I")
         assert session.size("last.bin") == 100_000
         assert shard_listed_by(session) == MOST - 1
         # One after the other: those below it go on.

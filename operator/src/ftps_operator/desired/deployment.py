@@ -43,9 +43,9 @@ STORAGE_DIRECTORY = ServerConfig().storage_directory
 
 
 def build_deployment(
-    server: FtpsServer, *, ordinal: int, passive: range, config_digest: str, default_image: str
+    server: FtpsServer, *, ordinal: int, passive: range, keeps: bool, config_digest: str, default_image: str
 ) -> Manifest:
-    """Build one shard's Deployment, whose pods have these passive ports.
+    """Build one shard's Deployment, whose pods have these passive ports; a rollout `keeps` the pod that is there.
 
     `config_digest` covers what the server reads at start: a change is a rollout.
     """
@@ -59,7 +59,7 @@ def build_deployment(
             "revisionHistoryLimit": 2,
             "progressDeadlineSeconds": 120,
             "selector": {"matchLabels": selector},
-            "strategy": _strategy(server.spec.storage),
+            "strategy": _strategy(server.spec.storage, keeps=keeps),
             "template": {
                 "metadata": {
                     "labels": server.spec.pod_labels | labels(server.metadata.name) | selector,
@@ -72,10 +72,10 @@ def build_deployment(
     }
 
 
-def _strategy(storage: Storage) -> dict[str, Any]:
+def _strategy(storage: Storage, *, keeps: bool) -> dict[str, Any]:
     if storage.is_bound_to_a_pod:
         return {"type": "Recreate"}  # a second pod could never mount the volume
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0 if keeps else 1}}
 
 
 def _pod_spec(server: FtpsServer, *, passive: range, default_image: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def choose_ports(server: FtpsServer, observed: Observed, ordinal: int, wanted: s
     """
     live = observed.deployment(server, ordinal)
     both = halves(server.spec.passive, ordinal)
-    pods = [pod for pod in observed.pods if pod["metadata"].get("labels", {}).get(SHARD_LABEL) == str(ordinal)]
+    pods = _pods(observed, ordinal)
     current = next((half for half in both if span(half) == _template_annotation(live, PORTS_ANNOTATION)), None)
     is_new = _template_annotation(live, TEMPLATE_ANNOTATION) != wanted
     if current is not None and not is_new and not _is_left_behind(current, pods):
@@ -37,6 +37,15 @@ def choose_ports(server: FtpsServer, observed: Observed, ordinal: int, wanted: s
     free = [half for half in both if span(half) not in taken]
     # Both serve: a rollout has just ended, and its old pod still has sessions.
     return next((half for half in free if half != current), next(iter(free), None))
+
+
+def is_served(observed: Observed, ordinal: int) -> bool:
+    """Whether the shard has a pod that serves and is to stay: a rollout must keep it until the next one is ready.
+
+    Without, it must keep none. When a pod is evicted, another with the same ports takes its place at once; the template
+    with the other half comes a moment later, and a Deployment that keeps all available would let both of them start.
+    """
+    return any(_serves(pod) and not _is_ending(pod) for pod in _pods(observed, ordinal))
 
 
 def is_outdated(server: FtpsServer, observed: Observed, ordinal: int, wanted: str) -> bool:
@@ -55,6 +64,10 @@ def surplus_shard(server: FtpsServer, observed: Observed) -> str | None:
         if str(ordinal) in alive:
             return None
     return None
+
+
+def _pods(observed: Observed, ordinal: int) -> list[Manifest]:
+    return [pod for pod in observed.pods if pod["metadata"].get("labels", {}).get(SHARD_LABEL) == str(ordinal)]
 
 
 def _others_are_settled(server: FtpsServer, observed: Observed, ordinal: int) -> bool:

@@ -5,7 +5,7 @@ import json
 from ftps_operator.constants import TEMPLATE_ANNOTATION
 from ftps_operator.desired.config import build_server_config, digest
 from ftps_operator.desired.deployment import build_deployment
-from ftps_operator.desired.rollout import choose_ports, is_outdated
+from ftps_operator.desired.rollout import choose_ports, is_outdated, is_served
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest
 from ftps_operator.observed import Observed
@@ -21,7 +21,7 @@ def build_shard(server: FtpsServer, observed: Observed, ordinal: int, *, default
     ports = choose_ports(server, observed, ordinal, wanted)
     if ports is None:
         return None
-    deployment = _build(server, ordinal, ports, default_image)
+    deployment = _build(server, ordinal, ports, default_image, keeps=is_served(observed, ordinal))
     deployment["spec"]["template"]["metadata"]["annotations"][TEMPLATE_ANNOTATION] = wanted
     return deployment
 
@@ -35,11 +35,11 @@ def outdated_shards(server: FtpsServer, observed: Observed, *, default_image: st
     ]
 
 
-def _build(server: FtpsServer, ordinal: int, passive: range, default_image: str) -> Manifest:
+def _build(server: FtpsServer, ordinal: int, passive: range, default_image: str, *, keeps: bool = True) -> Manifest:
     # Limits are reloaded. A field that the schema got, and of which nothing is said, is no change.
     config = build_server_config(server).model_dump_json(exclude={"limits"}, exclude_none=True)
     return build_deployment(
-        server, ordinal=ordinal, passive=passive, config_digest=digest(config), default_image=default_image
+        server, ordinal=ordinal, passive=passive, keeps=keeps, config_digest=digest(config), default_image=default_image
     )
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from ftps_operator.constants import PORTS_ANNOTATION, SHARD_LABEL, TEMPLATE_ANNOTATION
-from ftps_operator.desired.rollout import choose_ports, is_outdated, surplus_shard
+from ftps_operator.desired.rollout import choose_ports, is_outdated, is_served, surplus_shard
 from ftps_operator.models import FtpsServer
 from ftps_operator.naming import shard_name
 from ftps_operator.observed import Observed
@@ -119,6 +119,20 @@ BESIDE = shard(NEXT_ONE, ordinal=1)
 )
 def test_the_ports_of_the_next_pods(observed: Observed, wanted: str, ports: range | None):
     assert choose_ports(SERVER, observed, 0, wanted) == ports
+
+
+@pytest.mark.parametrize(
+    ("pods", "served"),
+    [
+        ((pod(ONE),), True),
+        ((pod(ONE, ends=True), pod(OTHER)), True),
+        ((pod(ONE, ends=True), pod(ONE, serves=False)), False),
+        ((pod(ONE, ordinal=1),), False),
+        ((), False),
+    ],
+)
+def test_a_rollout_keeps_a_pod_that_serves_and_is_to_stay(pods: tuple[Any, ...], served: bool):
+    assert is_served(cluster(pods=pods), 0) is served
 
 
 def test_a_shard_is_outdated_until_its_deployment_has_the_template():
