@@ -15,7 +15,7 @@ from testbed import Cluster
 from testbed.interface import EmbeddedCluster
 
 NAME = "exchange"
-GRACE_SECONDS = 30
+GRACE_SECONDS = 120
 SHARDS = 2
 
 
@@ -141,7 +141,7 @@ def drained(embedded: Cluster, target: Target) -> Iterator[str]:
 
 
 def test_a_new_pod_that_never_gets_ready_stops_the_rollout_and_the_old_ones_serve(target: Target, tmp_path: Path):
-    eventually(lambda: len(pods(target)) == SHARDS, seconds=2 * GRACE_SECONDS, what="no pod ends")
+    eventually(lambda: len(pods(target)) == SHARDS, seconds=GRACE_SECONDS, what="no pod ends")
     before = set(pods(target))
     target.namespace.patch("ftpsserver", NAME, {"spec": {"image": "registry.invalid/no-such-image:1"}})
 

@@ -1,8 +1,12 @@
 """Several replicas behind one address: each passive port reaches its own pod, and none that ends cuts a transfer."""
 
+import io
 import re
+import secrets
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,6 +21,7 @@ from testbed import Cluster
 FIRST_PORT, PORTS_PER_REPLICA, MOST = 40000, 4, 4
 LISTINGS = 40
 DRAIN_SECONDS = 30
+CROWD = 64
 STORAGES: dict[str, dict[str, Any]] = {
     "shared by nodes": {"persistentVolumeClaim": {"size": "1Gi", "accessModes": ["ReadWriteMany"]}},
     "of one node": {"persistentVolumeClaim": {"size": "1Gi"}},
@@ -123,3 +128,37 @@ def test_the_scale_subresource_tells_an_autoscaler_what_it_needs(target: Target)
     assert re.search(r'"spec":\{"replicas":2\}', text)
     assert re.search(r'"status":\{"replicas":2,"selector":"[^"]*ftps-operator.io/server=', text)
     assert condition(target.namespace.server(target.name), "Available")["message"] == "2 of 2 replicas are available"
+
+
+def test_two_shared_ports_a_replica_serve_64_sessions_whose_addresses_are_hidden(
+    operator: Cluster, namespace: Namespace
+):
+    name = "crowded"
+    namespace.apply(
+        password_secret("alice"),
+        ftps_server(
+            name,
+            users=("alice",),
+            tls={"certManager": {"issuerRef": operator.issuer, "dnsNames": [HOST]}},
+            service={"type": "LoadBalancer", "externalTrafficPolicy": "Cluster"},
+            storage={"persistentVolumeClaim": {"size": "1Gi", "accessModes": ["ReadWriteMany"]}},
+            passive={"firstPort": FIRST_PORT, "portsPerReplica": 2, "maxReplicas": 2, "sharedPorts": True},
+            replicas=2,
+        ),
+    )
+    target = Target(operator, namespace, name)
+    together = threading.Barrier(CROWD)
+
+    def exchange(number: int) -> tuple[int | None, bool]:
+        content, back = secrets.token_bytes(100_000), io.BytesIO()
+        with login(target) as session:
+            together.wait(60)
+            session.storbinary(f"STOR {number}.bin", io.BytesIO(content))
+            session.retrbinary(f"RETR {number}.bin", back.write)
+            return session.passive_port, back.getvalue() == content
+
+    with ThreadPoolExecutor(CROWD) as threads:
+        outcomes = list(threads.map(exchange, range(CROWD)))
+    assert [whole for _, whole in outcomes] == [True] * CROWD
+    assert len({port for port, _ in outcomes}) == 2  # one of each replica
+    namespace.delete("ftpsserver", name)
