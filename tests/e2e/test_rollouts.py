@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -113,19 +114,27 @@ def test_a_changed_image_cuts_nothing(embedded: EmbeddedCluster, target: Target,
 def test_a_drained_node_cuts_nothing(embedded: Cluster, target: Target, tmp_path: Path, drained: str):
     before = {name for name, pod in pods(target).items() if pod["spec"]["nodeName"] == drained}
     assert before
-    with traffic(target, tmp_path) as figures:
-        wait_for_traffic(figures, 40)
-        embedded.kubectl(
-            "drain", drained, "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=ftps-operator.io/server"
-        )
+    words = (
+        "drain",
+        drained,
+        "--ignore-daemonsets",
+        "--delete-emptydir-data",
+        "--pod-selector=ftps-operator.io/server",
+    )
+    # It waits for the pods to end, which they do when the session that stays open has ended.
+    with ThreadPoolExecutor(1) as beside:
+        with traffic(target, tmp_path) as figures:
+            wait_for_traffic(figures, 40)
+            draining = beside.submit(embedded.kubectl, *words)
 
-        def have_moved() -> bool:
-            alive = [pod for pod in pods(target).values() if "deletionTimestamp" not in pod["metadata"]]
-            return len(alive) == SHARDS and all(pod["spec"].get("nodeName") != drained for pod in alive)
+            def have_moved() -> bool:
+                alive = [pod for pod in pods(target).values() if "deletionTimestamp" not in pod["metadata"]]
+                return len(alive) == SHARDS and all(pod["spec"].get("nodeName") != drained for pod in alive)
 
-        eventually(have_moved, seconds=120, what="the pods have moved")
-        target.namespace.wait_ready(NAME)
-        wait_for_traffic(figures, 40)
+            eventually(have_moved, seconds=GRACE_SECONDS, what="the pods have moved")
+            target.namespace.wait_ready(NAME)
+            wait_for_traffic(figures, 40)
+        draining.result()
     shown(figures)
 
 
