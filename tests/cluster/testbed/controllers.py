@@ -17,6 +17,7 @@ from typing import Protocol
 from testbed.apiclient import ApiError, Client, Object
 from testbed.network import LOAD_BALANCER_RANGE
 from testbed.paths import Instance
+from testbed.routes import Routes
 
 FIRST_ADDRESS = 10
 RETRY_SECONDS = 0.2
@@ -56,6 +57,12 @@ class LoadBalancers:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._addresses: dict[str, str] = {}
+        self._checked: dict[str, int] = {}
+
+    def local(self) -> dict[str, int]:
+        """The addresses that only some nodes take connections for, each with the port that tells which."""
+        checked = dict(self._checked)
+        return {address: checked[uid] for uid, address in dict(self._addresses).items() if uid in checked}
 
     def listed(self, services: list[Object]) -> None:
         """Know who has which address before any is given: a watch that ended may have missed a deletion."""
@@ -71,6 +78,7 @@ class LoadBalancers:
         """React to one change of a Service."""
         meta = service["metadata"]
         ingress = _ingress(service)
+        self._checked.pop(meta["uid"], None)
         if event == "DELETED" or not _is_ours(service):
             self._addresses.pop(meta["uid"], None)
             # What another class's controller has published is not ours to take back.
@@ -83,6 +91,8 @@ class LoadBalancers:
         else:
             address = self._addresses.get(meta["uid"]) or free_address(self._addresses.values())
             self._addresses[meta["uid"]] = address
+            if port := service["spec"].get("healthCheckNodePort"):
+                self._checked[meta["uid"]] = port
             published = [{"ip": address, "ipMode": "VIP"}]
         if ingress != published:
             self._publish(meta, published)
@@ -200,9 +210,11 @@ def main() -> None:
     instance = Instance(sys.argv[1])
     client = Client(instance)
     folder = instance.data / "volumes"
-    controllers: list[Controller] = [LoadBalancers(client), Claims(client, folder), Volumes(client, folder)]
-    with ThreadPoolExecutor(len(controllers)) as threads:
+    balancers = LoadBalancers(client)
+    controllers: list[Controller] = [balancers, Claims(client, folder), Volumes(client, folder)]
+    with ThreadPoolExecutor(len(controllers) + 1) as threads:
         running = [threads.submit(follow, client, each) for each in controllers]
+        running.append(threads.submit(Routes(instance, nodes=int(sys.argv[2])).follow, balancers.local))
         # They never end, except by a mistake: then the process must end, too, so that it is seen.
         failed = next(as_completed(running)).exception()
         print(f"a controller has failed: {failed!r}", flush=True)

@@ -90,16 +90,16 @@ class Embedded:
         start_controllers(instance, self.supervisor, binaries)
         for node in members:
             node.start(self.supervisor, binaries)
-        self._start_addons(binaries)
+        self._start_addons(binaries, nodes)
         wait_for("the nodes", lambda: self._ready_nodes() == nodes, seconds=60, processes=self.supervisor)
         wait_for("the issuer's certificate", self._write_issuer_ca, seconds=60, processes=self.supervisor)
 
-    def _start_addons(self, binaries: Path) -> None:
+    def _start_addons(self, binaries: Path, nodes: int) -> None:
         self.kubectl("apply", "--server-side", "-f", str(binaries / "crds"))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("apply", "--server-side", "-f", str(BASE_OBJECTS))
         start_cert_manager(self.instance, self.supervisor, binaries)
-        controllers = [sys.executable, "-m", "testbed.controllers", self.instance.name]
+        controllers = [sys.executable, "-m", "testbed.controllers", self.instance.name, str(nodes)]
         self.supervisor.start(
             "testbed-controllers",
             network.inside(self.instance, "node0", controllers),
