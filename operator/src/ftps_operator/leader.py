@@ -6,6 +6,7 @@ Nothing fences what a stopped process had already sent: the API server may still
 """
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import time
@@ -22,6 +23,7 @@ RENEW_SECONDS = 10
 """A leader that could not renew for so long stops, before another one may start."""
 TRY_SECONDS = 5
 RETRY_SECONDS = 2
+KEEP_SECONDS = 3
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class Leadership:
     async def keep(self) -> None:
         """Renew the lease for ever. Raises LeadershipLostError when that has failed for too long."""
         while True:
-            await self._sleep(RETRY_SECONDS)
+            await self._sleep(KEEP_SECONDS)
             left = self._renewed + RENEW_SECONDS - self._monotonic()
             if left > 0 and await self._try(min(left, TRY_SECONDS)):
                 continue
@@ -106,6 +108,13 @@ class Leadership:
         return ours
 
     async def _acquire_or_renew(self) -> bool:
+        if self._lease is not None:
+            # ConflictError: somebody has written it, or our own last answer was lost. Look who leads.
+            with contextlib.suppress(ConflictError):
+                self._lease = await self._api.replace(
+                    self._lease | {"spec": self._lease["spec"] | {"renewTime": _now()}}
+                )
+                return True
         current = await self._api.get(LEASE, self._namespace, self._name)
         if current is None:
             self._lease = await self._api.create(self._manifest())

@@ -247,8 +247,8 @@ def test_a_short_outage_costs_nothing():
 
 def test_a_leader_that_finds_another_ones_name_stops_at_once():
     leases, clock = Leases(), Clock()
-    clock.at(20, lambda: leases.held_by("other"))
-    assert keep_until_lost(leases, clock) == 20
+    clock.at(21, lambda: leases.held_by("other"))
+    assert keep_until_lost(leases, clock) == 21
     assert leases.holder == "other"
 
 
