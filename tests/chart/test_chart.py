@@ -75,6 +75,7 @@ def test_a_digest_wins_over_a_tag(cluster: Cluster):
         ("replicas=0", "replicas"),
         ("image.digest=latest", "digest"),
         ("logLevel=loud", "logLevel"),
+        ("logFormat=xml", "logFormat"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(cluster: Cluster, setting: str, words: str):

@@ -29,7 +29,7 @@ def main() -> int:
 
 def _run(words: list[str]) -> int:
     chosen = settings.parse(words)
-    logs.configure(chosen.log_level)
+    logs.configure(chosen.log_level, chosen.log_format)
     # Here, as kopf and the client take a second to import.
     from ftps_operator import app  # noqa: PLC0415
 

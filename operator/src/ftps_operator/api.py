@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode
 
@@ -22,14 +22,16 @@ from ftps_operator.errors import (
     TransientError,
 )
 from ftps_operator.kinds import Kind, of
+from ftps_operator.metrics import Metrics
 from ftps_operator.naming import Manifest
 
 TIMEOUT_SECONDS = 15.0
-PAGE_SIZE = 500
+PAGE_SIZE = 250
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 # What the authorizer says, unlike the admission plugins, which answer 403 too.
 _LACKS_PERMISSION = re.compile(r'User ".*" cannot ')
@@ -48,8 +50,13 @@ class ApiClient(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Read an object; None where there is none."""
 
-    async def list(self, kind: Kind, namespace: str | None, *, label_selector: str | None = None) -> list[Manifest]:
-        """Read all objects of a namespace, or of the cluster."""
+    async def version(self, kind: Kind, namespace: str, name: str) -> str | None:
+        """An object's resourceVersion, without its content; as the API server remembers it, so it may be behind."""
+
+    def pages(
+        self, kind: Kind, namespace: str | None, *, label_selector: str | None = None
+    ) -> AsyncIterator[list[Manifest]]:
+        """Read all objects of a namespace, or of the cluster, some at a time."""
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply: the fields in the manifest become ours, all others stay as they are."""
@@ -57,8 +64,8 @@ class ApiClient(Protocol):
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status alone."""
 
-    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
-        """Set annotations of an object that somebody else keeps; nothing happens where it is gone."""
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> Manifest | None:
+        """Set annotations of an object that somebody else keeps; None where it is gone."""
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
         """Delete just this object, not one of the same name made since."""
@@ -73,19 +80,20 @@ class ApiClient(Protocol):
 class KubernetesApi:
     """The API server of a cluster, through kubernetes.aio."""
 
-    def __init__(self, connection: client.ApiClient) -> None:
+    def __init__(self, connection: client.ApiClient, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
         self._connection = connection
         self._host: str = connection.configuration.host
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None) -> Self:
+    async def connect(cls, kubeconfig: str | None, metrics: Metrics) -> Self:
         """Connect with a kubeconfig file, or as the pod's ServiceAccount (whose token is read anew each minute)."""
         configuration = client.Configuration()
         if kubeconfig:
             await config.load_kube_config(kubeconfig, client_configuration=configuration, persist_config=False)
         else:
             config.load_incluster_config(client_configuration=configuration)
-        return cls(client.ApiClient(configuration))
+        return cls(client.ApiClient(configuration), metrics)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -97,18 +105,28 @@ class KubernetesApi:
         except _NotFoundError:
             return None
 
-    async def list(self, kind: Kind, namespace: str | None, *, label_selector: str | None = None) -> list[Manifest]:
+    async def version(self, kind: Kind, namespace: str, name: str) -> str | None:
+        path = _path(kind, namespace, name)
+        try:
+            found = await self._request("GET", path, query={"resourceVersion": "0"}, accept=_METADATA)
+        except _NotFoundError:
+            return None
+        version: str = found["metadata"]["resourceVersion"]
+        return version
+
+    async def pages(
+        self, kind: Kind, namespace: str | None, *, label_selector: str | None = None
+    ) -> AsyncIterator[list[Manifest]]:
         query: dict[str, str] = {"limit": str(PAGE_SIZE)}
         if label_selector is not None:
             query["labelSelector"] = label_selector
-        items: list[Manifest] = []
         while True:
             page = await self._request("GET", _path(kind, namespace), query=query)
             # The items of a list do not say what they are.
-            items += [{"apiVersion": kind.api_version, "kind": kind.kind} | item for item in page["items"] or ()]
+            yield [{"apiVersion": kind.api_version, "kind": kind.kind} | item for item in page["items"] or ()]
             following = page["metadata"].get("continue")
             if not following:
-                return items
+                return
             query["continue"] = following
 
     async def apply(self, manifest: Manifest) -> Manifest:
@@ -122,14 +140,14 @@ class KubernetesApi:
         path = _path(of(manifest), manifest["metadata"]["namespace"], manifest["metadata"]["name"], subresource)
         return await self._request("PATCH", path, query=query, body=manifest, content_type=_APPLY)
 
-    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> Manifest | None:
         body = {"metadata": {"annotations": dict(annotations)}}
         query = {"fieldManager": FIELD_MANAGER}
         try:
             path = _path(kind, namespace, name)
-            await self._request("PATCH", path, query=query, body=body, content_type=_MERGE)
+            return await self._request("PATCH", path, query=query, body=body, content_type=_MERGE)
         except _NotFoundError:
-            return
+            return None
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
@@ -154,8 +172,9 @@ class KubernetesApi:
         query: Mapping[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> Manifest:
-        headers = {"Accept": _JSON, "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
         url = f"{self._host}{path}?{urlencode(query)}" if query else f"{self._host}{path}"
         request = f"{method} {path}"
         try:
@@ -166,7 +185,9 @@ class KubernetesApi:
             text = await response.read()
         # ConfigException: the token's file is empty just now, or a kubeconfig's program gave no token.
         except (ApiException, config.ConfigException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._metrics.requests.labels(method, "<error>").inc()
             raise TransientError(f"{request}: {type(error).__name__}: {error}") from error
+        self._metrics.requests.labels(method, str(response.status)).inc()
         if response.status >= 400:
             raise _failure(response.status, text, request, retry_after=response.headers.get("Retry-After"))
         try:

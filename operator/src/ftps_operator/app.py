@@ -4,25 +4,27 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ftps_operator.api import ApiClient, KubernetesApi
+from ftps_operator.cache import Cache
 from ftps_operator.errors import ApiError, KindNotServedError
 from ftps_operator.events import EventRecorder
-from ftps_operator.handlers import watch
+from ftps_operator.handlers import Observe, watch
 from ftps_operator.health import Health
-from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, SECRET
+from ftps_operator.kinds import CERTIFICATE, SECRET, WATCHED, Kind
 from ftps_operator.leader import Leadership, LeadershipLostError
+from ftps_operator.metrics import Metrics
+from ftps_operator.naming import Manifest
 from ftps_operator.reconcile import Reconciler
-from ftps_operator.secretpoll import SecretName, SecretPoll
+from ftps_operator.resync import Relist, look_again
+from ftps_operator.secretpoll import SecretName, SecretPoll, named_pause, own_pause
 from ftps_operator.settings import Settings
+from ftps_operator.store import Store
 from ftps_operator.workqueue import Key, WorkQueue, work
 
-RELIST_SECONDS = 5
-"""How soon the servers are listed again where that has failed."""
 CERT_MANAGER_SECONDS = 30
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -35,19 +37,20 @@ async def run(settings: Settings) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    health = Health()
+    metrics = Metrics()
+    health = Health(metrics=metrics)
     probes = await health.serve(settings.health_port)
     beating = asyncio.create_task(health.beat())
-    api = await KubernetesApi.connect(settings.kubeconfig)
+    api = await KubernetesApi.connect(settings.kubeconfig, metrics)
     try:
-        return await _lead(settings, api, health, stop)
+        return await _lead(settings, api, health, metrics, stop)
     finally:
         beating.cancel()
         await api.close()
         await probes.cleanup()
 
 
-async def _lead(settings: Settings, api: KubernetesApi, health: Health, stop: asyncio.Event) -> int:
+async def _lead(settings: Settings, api: KubernetesApi, health: Health, metrics: Metrics, stop: asyncio.Event) -> int:
     leadership = Leadership(
         api,
         namespace=settings.operator_namespace,
@@ -61,7 +64,8 @@ async def _lead(settings: Settings, api: KubernetesApi, health: Health, stop: as
 
         if not await _first(leadership.acquire(on_standby=standby), stop):
             return 0
-    tasks = _tasks(settings, api, health, stop)
+    metrics.leader.set(1)
+    tasks = _tasks(settings, api, health, metrics, stop)
     if settings.leader_election:
         tasks.append(leadership.keep())
     code = await _run_all(tasks, stop)
@@ -70,67 +74,65 @@ async def _lead(settings: Settings, api: KubernetesApi, health: Health, stop: as
 
 
 def _tasks(
-    settings: Settings, api: KubernetesApi, health: Health, stop: asyncio.Event
+    settings: Settings, api: KubernetesApi, health: Health, metrics: Metrics, stop: asyncio.Event
 ) -> list[Coroutine[Any, Any, None]]:
-    queue: WorkQueue[Key] = WorkQueue()
+    queue: WorkQueue[Key] = WorkQueue(metrics=metrics)
     health.busy_seconds = queue.longest
+    store = Store()
+    metrics.watch_resources(lambda: {kind.kind: store.count(kind) for kind in WATCHED})
+    cache = Cache(api, store)
+    relist = Relist(cache, store, queue.add, namespaces=settings.namespaces)
 
     async def version_of(name: SecretName) -> str | None:
-        secret = await api.get(SECRET, *name)
-        return secret["metadata"]["resourceVersion"] if secret else None
+        return await api.version(SECRET, *name)
 
-    secrets: SecretPoll[Key] = SecretPoll(get_version=version_of, on_change=queue.add)
+    named: SecretPoll[Key] = SecretPoll(get_version=version_of, on_change=queue.add, pause=named_pause)
+    own: SecretPoll[Key] = SecretPoll(get_version=version_of, on_change=queue.add, pause=own_pause)
     events = EventRecorder(api, instance=settings.identity)
-    reconcile = Reconciler(api=api, settings=settings, events=events, secrets=secrets)
-
+    reconcile = Reconciler(
+        cache=cache, settings=settings, events=events, named_secrets=named, own_secrets=own, metrics=metrics
+    )
     listed = asyncio.Event()
 
-    def on_listed() -> None:
+    async def list_and_relist() -> None:
+        await relist.first()
         listed.set()
         health.ready = True
+        metrics.ready.set(1)
+        await relist.run()
 
     async def watch_until_signal() -> None:
         await listed.wait()  # in some namespaces only, kopf does not find a kind that comes later
-        await watch(settings, queue.add)
+        await watch(settings, observer(store, relist, queue))
         # kopf has taken the signal handlers over: that it ends in peace is the signal.
         stop.set()
         await asyncio.Event().wait()
 
+    async def work_when_listed() -> None:
+        await listed.wait()  # or what is not known yet would count as missing
+        await work(queue, reconcile)
+
     return [
         watch_until_signal(),
-        resync(settings, api, queue.add, on_listed=on_listed),
+        list_and_relist(),
+        look_again(store, queue.add, seconds=settings.resync_seconds),
         restart_for_certificates(settings, api, stop),
-        secrets.run(),
-        *(work(queue, reconcile) for _ in range(settings.workers)),
+        named.run(),
+        own.run(),
+        *(work_when_listed() for _ in range(settings.workers)),
     ]
 
 
-async def resync(
-    settings: Settings,
-    api: ApiClient,
-    add: Callable[[Key], None],
-    *,
-    on_listed: Callable[[], None],
-    sleep: Sleep = asyncio.sleep,
-    jitter: Callable[[], float] = random.random,
-) -> None:
-    """Look at every server from time to time: a watch that was interrupted may have missed a change."""
-    while True:
-        failed = 0
-        namespaces = settings.namespaces or (None,)
-        for namespace in namespaces:
-            try:
-                servers = await api.list(FTPS_SERVER, namespace)
-            except ApiError as error:
-                logger.warning("the servers of %s cannot be listed: %s", namespace or "the cluster", error)
-                failed += 1
-                continue
-            for server in servers:
-                add(Key(server["metadata"]["namespace"], server["metadata"]["name"]))
-        if failed < len(namespaces):
-            on_listed()
-        pause = min(RELIST_SECONDS, settings.resync_seconds) if failed else settings.resync_seconds
-        await sleep(pause * (0.8 + 0.4 * jitter()))
+def observer(store: Store, relist: Relist, queue: WorkQueue[Key]) -> Observe:
+    """What is done about an event: the store takes it in, and whose object it is, is looked at if that was news."""
+
+    def observe(kind: Kind, event: str | None, live: Manifest) -> None:
+        if event is None:
+            relist.is_due(kind)
+        for owner in store.remove(kind, live) if event == "DELETED" else store.observe(kind, live):
+            queue.add(Key(*owner))
+
+    return observe
 
 
 async def restart_for_certificates(

@@ -1,10 +1,12 @@
-"""Writes what a server should consist of, and removes what it should not."""
+"""Writes what a server should consist of and does not, and removes what it should not."""
 
-from ftps_operator.api import ApiClient
+from ftps_operator.applied import is_applied, mark_of, marked
+from ftps_operator.cache import Cache
 from ftps_operator.desired.plan import Inputs, steps
 from ftps_operator.desired.rollout import surplus_shard
 from ftps_operator.errors import InvalidError
 from ftps_operator.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, SECRET, Kind, of
+from ftps_operator.metrics import Metrics
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import is_ours, slots, tls_name
 from ftps_operator.observed import Observed
@@ -14,24 +16,34 @@ class RejectedError(Exception):
     """The API server refuses an object, and will until something changes."""
 
 
-async def apply_all(api: ApiClient, server: FtpsServer, observed: Observed, inputs: Inputs) -> Observed:
-    """Write every object in the order of the steps, then prune. Returns what is known afterwards.
+async def apply_all(
+    cache: Cache, server: FtpsServer, observed: Observed, inputs: Inputs, *, settled: bool, metrics: Metrics
+) -> Observed:
+    """Write every object that is not as it should be, in the order of the steps, then prune.
 
-    Raises RejectedError that names the object and its fields.
+    `settled`: everything was there once, so what is missing was taken away. Returns what is known afterwards. Raises
+    RejectedError that names the object and its fields.
     """
-    written: set[tuple[Kind, str]] = set()
+    kept: set[tuple[Kind, str]] = set()
     for step in steps(server):
         manifest = step(server, observed, inputs)
         if manifest is None:
             continue
+        slot = of(manifest), manifest["metadata"]["name"]
+        kept.add(slot)
+        manifest = marked(manifest)
+        live = observed.objects.get(slot)
+        if live is not None and is_applied(manifest, live):
+            continue
         try:
-            live = await api.apply(manifest)
+            observed = observed.with_object(await cache.apply(manifest))
         except InvalidError as error:
-            raise RejectedError(f"{manifest['kind']} {manifest['metadata']['name']}: {error}") from error
-        observed = observed.with_object(live)
-        written.add((of(manifest), manifest["metadata"]["name"]))
-    for kind, name in leftovers(server, written, observed):
-        await api.delete(kind, server.metadata.namespace, name, uid=observed.objects[kind, name]["metadata"]["uid"])
+            raise RejectedError(f"{manifest['kind']} {slot[1]}: {error}") from error
+        metrics.applies.labels(slot[0].kind).inc()
+        if settled if live is None else mark_of(live) == mark_of(manifest):
+            metrics.drift.labels(slot[0].kind).inc()
+    for kind, name in leftovers(server, kept, observed):
+        await cache.delete(kind, server.metadata.namespace, name, uid=observed.objects[kind, name]["metadata"]["uid"])
         observed = observed.without(kind, name)
     return observed
 

@@ -26,6 +26,8 @@ TEMPLATE_ANNOTATION = f"{GROUP}/template"
 """On a pod template: digest of what the operator wants of it, whatever half of the shard's ports it has."""
 PORTS_ANNOTATION = f"{GROUP}/passive-ports"
 """On a pod template: the passive ports that the pod serves, first and last."""
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+"""On everything that the operator writes: digest of the manifest. While it stands there is nothing to write."""
 RELOAD_ANNOTATION = f"{GROUP}/reload"
 """On a pod: digest of what the server reloads. A change makes the kubelet refresh the mounted files at once."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ftps_operator.api import ApiClient
 from ftps_operator.constants import FIELD_MANAGER
-from ftps_operator.errors import ApiError
+from ftps_operator.errors import ApiError, ConflictError
 from ftps_operator.naming import Manifest
 from ftps_operator.transitions import Transition
 
@@ -52,6 +52,8 @@ class EventRecorder:
         }
         try:
             await self._api.create(event)
+        except ConflictError as error:
+            logger.debug("an Event could not be written, the namespace is about to go: %s", error)
         except ApiError as error:
             logger.warning("an Event could not be written: %s", error)
 

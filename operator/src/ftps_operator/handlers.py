@@ -1,4 +1,4 @@
-"""What kopf watches for us. Every event means just one thing: look at that server again.
+"""What kopf watches for us.
 
 Only `on.event`: kopf's other handlers write annotations or finalizers into the objects they handle.
 """
@@ -11,27 +11,33 @@ from typing import Any
 
 import kopf
 
-from ftps_operator.constants import GROUP, MANAGED_BY, MANAGED_BY_LABEL, SERVER_LABEL, VERSION
+from ftps_operator.cache import selector
+from ftps_operator.kinds import WATCHED, Kind
+from ftps_operator.naming import Manifest
 from ftps_operator.settings import Settings
-from ftps_operator.workqueue import Key
-
-# Never Secrets: listing them is a right that the operator does without.
-OWNED = (
-    ("", "v1", "services"),
-    ("", "v1", "configmaps"),
-    ("", "v1", "serviceaccounts"),
-    ("", "v1", "persistentvolumeclaims"),
-    ("", "v1", "pods"),
-    ("apps", "v1", "deployments"),
-    ("networking.k8s.io", "v1", "networkpolicies"),
-    ("policy", "v1", "poddisruptionbudgets"),
-    ("cert-manager.io", "v1", "certificates"),
-)
 
 CONNECT_SECONDS = 10
 REQUEST_SECONDS = 30
 STREAM_SECONDS = 600
-PAGE_SIZE = 500
+PAGE_SIZE = 250
+QUEUE_SECONDS = 0.1
+"""How long kopf keeps a task for an object that nothing happens to; when it lists, it has one for each object."""
+
+Observe = Callable[[Kind, str | None, Manifest], None]
+"""What happens to news: a kind, the event's type (None: kopf is listing the kind), the object."""
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """For each event kopf would copy the whole object, to tell its other handlers what has changed."""
+
+    def build(self, **_: object) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: object) -> None:
+        return None
+
+    def store(self, **_: object) -> None:
+        """Nothing is stored."""
 
 
 def watch_settings(settings: Settings) -> kopf.OperatorSettings:
@@ -46,13 +52,21 @@ def watch_settings(settings: Settings) -> kopf.OperatorSettings:
     result.networking.connect_timeout = CONNECT_SECONDS
     result.watching.server_timeout = STREAM_SECONDS
     result.watching.chunk_size = PAGE_SIZE
-    for resource in OWNED:
-        result.watching.label_selectors[resource] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+    result.persistence.diffbase_storage = _NoDiffs()
+    result.queueing.idle_timeout = QUEUE_SECONDS
+    for kind in WATCHED:
+        if (labels := selector(kind)) is not None:
+            result.watching.label_selectors[_address(kind)] = labels
     return result
 
 
-def build_registry(settings: Settings, add: Callable[[Key], None]) -> kopf.OperatorRegistry:
-    """Register a handler for the servers and for each kind of object that belongs to one."""
+def _address(kind: Kind) -> tuple[str, str, str]:
+    group, _, version = kind.api_version.rpartition("/")
+    return group, version, kind.plural
+
+
+def build_registry(settings: Settings, observe: Observe) -> kopf.OperatorRegistry:
+    """Register a handler for each kind that is watched."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry, id="login")
@@ -62,18 +76,13 @@ def build_registry(settings: Settings, add: Callable[[Key], None]) -> kopf.Opera
             return kopf.login_with_kubeconfig(**arguments)
         return _as_service_account(**arguments)
 
-    @kopf.on.event(GROUP, VERSION, "ftpsservers", registry=registry, id="server")
-    async def on_server(namespace: str | None, name: str | None, **_: Any) -> None:  # noqa: ANN401
-        if namespace and name:
-            add(Key(namespace, name))
+    def register(kind: Kind) -> None:
+        @kopf.on.event(*_address(kind), registry=registry, id=kind.plural)
+        async def on_event(event: Any, **_: Any) -> None:  # noqa: ANN401
+            observe(kind, event["type"], event["object"])
 
-    async def on_owned(namespace: str | None, labels: Any, **_: Any) -> None:  # noqa: ANN401
-        server = labels.get(SERVER_LABEL)
-        if namespace and server:
-            add(Key(namespace, server))
-
-    for group, version, plural in OWNED:
-        kopf.on.event(group, version, plural, registry=registry, id=f"owned-{plural}")(on_owned)
+    for kind in WATCHED:
+        register(kind)
     return registry
 
 
@@ -86,11 +95,11 @@ def _as_service_account(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa
     return dataclasses.replace(found, server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
 
 
-async def watch(settings: Settings, add: Callable[[Key], None]) -> None:
+async def watch(settings: Settings, observe: Observe) -> None:
     """Watch until cancelled."""
     logging.getLogger(__name__).info("watching %s", ", ".join(settings.namespaces) or "all namespaces")
     await kopf.operator(
-        registry=build_registry(settings, add),
+        registry=build_registry(settings, observe),
         settings=watch_settings(settings),
         # Or kopf asks for the name of the user, and a container's user has none. (Its type is not exported.)
         identity=settings.identity,  # type: ignore[arg-type]

@@ -30,6 +30,20 @@ CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
+WATCHED_CHILDREN = (
+    SERVICE,
+    CONFIG_MAP,
+    SERVICE_ACCOUNT,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    DEPLOYMENT,
+    NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
+    CERTIFICATE,
+)
+"""What belongs to a server and is watched. Never Secrets: listing them is a right that the operator does without."""
+WATCHED = (FTPS_SERVER, *WATCHED_CHILDREN)
+
 _KNOWN = {
     (kind.api_version, kind.kind): kind
     for kind in (

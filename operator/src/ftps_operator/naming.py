@@ -70,6 +70,21 @@ def slots(server: FtpsServer) -> tuple[tuple[Kind, str], ...]:
     )
 
 
+def claimed_slots(server: FtpsServer) -> tuple[tuple[Kind, str], ...]:
+    """The slots that the spec wants something in, now or once it is possible."""
+    name, spec = server.metadata.name, server.spec
+    wanted = {
+        (SERVICE_ACCOUNT, name): spec.service_account_name is None,
+        (SECRET, tls_name(name)): spec.tls.secret_name is None,
+        (CERTIFICATE, tls_name(name)): spec.tls.cert_manager is not None,
+        (PERSISTENT_VOLUME_CLAIM, data_name(name)): spec.storage.persistent_volume_claim is not None,
+        (NETWORK_POLICY, name): spec.network_policy.enabled,
+        (POD_DISRUPTION_BUDGET, name): spec.pod_disruption_budget.enabled,
+    }
+    surplus = {(DEPLOYMENT, shard_name(name, ordinal)) for ordinal in range(spec.replicas, spec.passive.max_replicas)}
+    return tuple(slot for slot in slots(server) if wanted.get(slot, True) and slot not in surplus)
+
+
 def pod_selector(server: str) -> dict[str, str]:
     """Selects the pods of all shards."""
     return {NAME_LABEL: NAME, SERVER_LABEL: server}

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ftps_operator import credentials, status
-from ftps_operator.api import ApiClient
+from ftps_operator import credentials, logs, status
 from ftps_operator.apply import RejectedError, apply_all
 from ftps_operator.availability import assess
+from ftps_operator.cache import Cache
 from ftps_operator.certificates import RENEW_BEFORE
 from ftps_operator.constants import PAUSED_ANNOTATION, RELOAD_ANNOTATION
 from ftps_operator.credentials import Credentials
@@ -19,8 +19,9 @@ from ftps_operator.desired.reload import pods_to_touch, reload_digest
 from ftps_operator.desired.shards import outdated_shards
 from ftps_operator.events import EventRecorder
 from ftps_operator.exposed import expose
-from ftps_operator.gather import gather, named_secrets
+from ftps_operator.gather import gather, named_secrets, own_secrets
 from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, NETWORK_POLICY, POD
+from ftps_operator.metrics import Metrics
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, tls_name, users_name
 from ftps_operator.observed import Observed
@@ -45,24 +46,34 @@ class Reconciler:
     def __init__(
         self,
         *,
-        api: ApiClient,
+        cache: Cache,
         settings: Settings,
         events: EventRecorder,
-        secrets: SecretPoll[Key],
+        named_secrets: SecretPoll[Key],
+        own_secrets: SecretPoll[Key],
+        metrics: Metrics,
         now: Callable[[], datetime.datetime] = _utc_now,
     ) -> None:
-        self._api = api
+        self._cache = cache
         self._settings = settings
         self._events = events
-        self._secrets = secrets
+        self._named_secrets = named_secrets
+        self._own_secrets = own_secrets
+        self._metrics = metrics
         self._now = now
 
     async def __call__(self, key: Key) -> float | None:
         """Reconcile once. Returns after how many seconds to come back without an event, None for never."""
-        body = await self._api.get(FTPS_SERVER, key.namespace, key.name)
+        self._metrics.reconciles.inc()
+        with self._metrics.reconcile_seconds.time(), self._metrics.reconcile_errors.count_exceptions():
+            return await self._reconcile(key)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        body = await self._cache.get(FTPS_SERVER, key.namespace, key.name)
         if body is None or "deletionTimestamp" in body["metadata"]:
-            self._secrets.forget(key)
+            self._forget(key)
             return None
+        logs.of_generation(body["metadata"]["generation"])
         try:
             server = FtpsServer.parse(body)
         except ValidationError as error:
@@ -71,11 +82,12 @@ class Reconciler:
         paused = server.metadata.annotations.get(PAUSED_ANNOTATION) == "true"
         if not paused:
             body = await self._announce_change(body)
-        observed = await gather(self._api, server)
+        observed = await gather(self._cache, server)
         users = await asyncio.to_thread(self._resolve_users, server, observed)
         verdict = evaluate(server, observed)
         if verdict is None and not paused:
-            observed, verdict = await self._put_into_effect(server, observed, users)
+            settled = status.is_ready(body.get("status", {}), server.metadata.generation)
+            observed, verdict = await self._put_into_effect(server, observed, users, settled=settled)
         self._watch_secrets(key, server, observed)
         findings = _findings(
             server,
@@ -85,6 +97,7 @@ class Reconciler:
             paused=paused,
             default_image=self._settings.server_image,
         )
+        self._tell(key, findings)
         await self._write_status(
             body, status.compute(server, findings, previous=body.get("status", {}), now=self._timestamp())
         )
@@ -111,43 +124,55 @@ class Reconciler:
         return credentials.resolve(server.spec.users, secrets=observed.secrets, previous=own)
 
     async def _put_into_effect(
-        self, server: FtpsServer, observed: Observed, users: Credentials
+        self, server: FtpsServer, observed: Observed, users: Credentials, *, settled: bool
     ) -> tuple[Observed, Verdict | None]:
         inputs = Inputs(credentials=users, default_image=self._settings.server_image, now=self._now())
         try:
-            observed = await apply_all(self._api, server, observed, inputs)
+            observed = await apply_all(self._cache, server, observed, inputs, settled=settled, metrics=self._metrics)
         except RejectedError as error:
             return observed, Verdict(Reason.OBJECT_REJECTED, str(error))
         # Only now that the files have changed: the kubelet reads them as soon as it sees the annotation.
         wanted = reload_digest(server, observed)
         for pod in pods_to_touch(observed, wanted):
-            await self._api.annotate(POD, server.metadata.namespace, pod, {RELOAD_ANNOTATION: wanted})
+            await self._cache.annotate(POD, server.metadata.namespace, pod, {RELOAD_ANNOTATION: wanted})
         return observed, None
 
     def _watch_secrets(self, key: Key, server: FtpsServer, observed: Observed) -> None:
-        versions = {}
-        for name in named_secrets(server):
-            secret = observed.secrets.get(name)
-            versions[key.namespace, name] = secret.resource_version if secret else None
-        self._secrets.watch(key, versions)
+        for poll, names in ((self._named_secrets, named_secrets(server)), (self._own_secrets, own_secrets(server))):
+            found = {name: observed.secrets.get(name) for name in names}
+            poll.watch(
+                key, {(key.namespace, name): each.resource_version if each else None for name, each in found.items()}
+            )
+
+    def _forget(self, key: Key) -> None:
+        self._named_secrets.forget(key)
+        self._own_secrets.forget(key)
+        self._metrics.forget(*key)
 
     async def _write_status(self, body: Manifest, wanted: Status) -> Manifest:
         previous: Status = body.get("status", {})
         if wanted == previous:
             return body
         meta = body["metadata"]
-        written = await self._api.apply_status(
-            {
-                "apiVersion": body["apiVersion"],
-                "kind": body["kind"],
-                # The uid: an object deleted and made anew must not get its predecessor's status.
-                "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
-                "status": wanted,
-            }
-        )
+        self._metrics.status_writes.inc()
+        with self._metrics.status_errors.count_exceptions():
+            written = await self._cache.apply_status(
+                {
+                    "apiVersion": body["apiVersion"],
+                    "kind": body["kind"],
+                    # The uid: an object deleted and made anew must not get its predecessor's status.
+                    "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
+                    "status": wanted,
+                }
+            )
         for event in transitions(previous, wanted):
             await self._events.emit(body, event)
         return written
+
+    def _tell(self, key: Key, findings: Findings) -> None:
+        self._metrics.stalled.labels(*key).set(findings.verdict is not None)
+        if (facts := findings.served.facts) is not None:
+            self._metrics.certificate_expiry.labels(*key).set(facts.not_after.timestamp())
 
     def _come_back(self, server: FtpsServer, findings: Findings) -> float | None:
         if findings.verdict is not None:

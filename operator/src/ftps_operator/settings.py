@@ -28,14 +28,16 @@ class Settings:
     """False for a single process, as in development."""
     identity: str = ""
     """This process's name in the lease and in Events; the host's name by default. No two processes may share one."""
-    workers: int = 4
+    workers: int = 8
     """How many servers are reconciled side by side."""
-    resync_seconds: int = 600
-    """After how many seconds every server is looked at without an event, give or take a fifth."""
+    resync_seconds: int = 3600
+    """Within how many seconds every server is looked at without an event, one after the other."""
     health_port: int = 8080
-    """Where /livez and /readyz answer."""
+    """Where /livez, /readyz and /metrics answer."""
     log_level: str = "info"
     """debug, info, warning, error."""
+    log_format: str = "json"
+    """json, text."""
     kubeconfig: str | None = None
     """How to reach the API server; None inside a pod."""
 
@@ -56,10 +58,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add("--lease-name", "ftps-operator", "the lease by which one of several operators leads")
     add("--leader-election", "true", "true or false")
     add("--identity", socket.gethostname(), "this process's name in the lease and in Events; no two may share it")
-    add("--workers", "4", "how many servers are reconciled side by side")
-    add("--resync-seconds", "600", "how often every server is looked at without an event")
-    add("--health-port", "8080", "where /livez and /readyz answer")
+    add("--workers", "8", "how many servers are reconciled side by side")
+    add("--resync-seconds", "3600", "how often every server is looked at without an event")
+    add("--health-port", "8080", "where /livez, /readyz and /metrics answer")
     add("--log-level", "info", "debug, info, warning or error")
+    add("--log-format", "json", "json or text")
     parser.add_argument("--kubeconfig", default=environment.get("KUBECONFIG"), help="none inside a pod")
     parsed = parser.parse_args(arguments)
     if not parsed.server_image:
@@ -82,6 +85,7 @@ def _settings(parsed: argparse.Namespace) -> Settings:
         resync_seconds=_number("--resync-seconds", parsed.resync_seconds, at_most=24 * 3600),
         health_port=_number("--health-port", parsed.health_port, at_most=65535),
         log_level=_one_of("--log-level", parsed.log_level, ("debug", "info", "warning", "error")),
+        log_format=_one_of("--log-format", parsed.log_format, ("json", "text")),
         kubeconfig=parsed.kubeconfig or None,
     )
 

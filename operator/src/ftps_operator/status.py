@@ -92,6 +92,12 @@ def in_progress(metadata: Manifest, previous: Status, *, now: str) -> Status:
     )
 
 
+def is_ready(status: Status, generation: int) -> bool:
+    """Whether it says that a generation is Ready."""
+    ready = {"type": ConditionType.READY, "status": "True", "observedGeneration": generation}
+    return any(ready.items() <= condition.items() for condition in status.get("conditions", []))
+
+
 def stalled(metadata: Manifest, verdict: Verdict, previous: Status, *, now: str) -> Status:
     """The status of an object that cannot be read."""
     return _overlaid(

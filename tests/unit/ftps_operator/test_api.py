@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 from kubernetes.aio import client, config
+from prometheus_client import generate_latest
 
 from ftps_operator import api
 from ftps_operator.api import KubernetesApi
@@ -21,7 +22,10 @@ from ftps_operator.errors import (
     KindNotServedError,
     TransientError,
 )
-from ftps_operator.kinds import CONFIG_MAP, FTPS_SERVER, POD
+from ftps_operator.kinds import CONFIG_MAP, FTPS_SERVER, POD, SECRET
+from ftps_operator.metrics import Metrics
+from ftps_operator.naming import Manifest
+from support.prometheus import Scrape
 
 MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "team", "name": "config"}}
 
@@ -59,6 +63,10 @@ def answering(status: int, body: dict[str, Any] | str = "", **headers: str) -> A
 
 def failure(status: int, message: str = "", **details: Any) -> Answer:
     return answering(status, {"kind": "Status", "message": message, "details": details, "code": status})
+
+
+async def listed(pages: AsyncIterator[list[Manifest]]) -> list[Manifest]:
+    return [item async for page in pages for item in page]
 
 
 def get(kubernetes: KubernetesApi) -> Awaitable[Any]:
@@ -216,7 +224,7 @@ def test_a_long_list_is_read_to_its_end():
             return web.json_response({"metadata": {}, "items": [{"metadata": {"name": "b"}}]})
         return web.json_response({"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]})
 
-    found = ask(pages, lambda kubernetes: kubernetes.list(POD, "team", label_selector="a=b"))
+    found = ask(pages, lambda kubernetes: listed(kubernetes.pages(POD, "team", label_selector="a=b")))
     assert [item["metadata"]["name"] for item in found] == ["a", "b"]
     assert {(item["apiVersion"], item["kind"]) for item in found} == {("v1", "Pod")}
     assert [query.get("continue") for query in seen] == [None, "more"]
@@ -224,7 +232,39 @@ def test_a_long_list_is_read_to_its_end():
 
 
 def test_an_empty_list_may_be_null():
-    assert ask(answering(200, {"metadata": {}, "items": None}), lambda it: it.list(FTPS_SERVER, None)) == []
+    empty = answering(200, {"metadata": {}, "items": None})
+    assert ask(empty, lambda kubernetes: listed(kubernetes.pages(FTPS_SERVER, None))) == []
+
+
+def test_a_version_is_asked_for_without_the_content_and_of_the_servers_memory():
+    async def check(request: web.Request) -> web.Response:
+        assert request.headers["Accept"] == "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+        assert dict(request.query) == {"resourceVersion": "0"}
+        return web.json_response({"metadata": {"resourceVersion": "7"}})
+
+    assert ask(check, lambda kubernetes: kubernetes.version(SECRET, "team", "tls")) == "7"
+    gone = failure(404, "not found", name="tls")
+    assert ask(gone, lambda kubernetes: kubernetes.version(SECRET, "team", "tls")) is None
+
+
+def test_every_request_is_counted_by_how_it_ended():
+    metrics = Metrics()
+
+    async def both(kubernetes: KubernetesApi) -> None:
+        kubernetes._metrics = metrics
+        await kubernetes.get(CONFIG_MAP, "team", "config")
+        await kubernetes.apply(MANIFEST)
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "PATCH":
+            return web.json_response(MANIFEST)
+        return web.json_response({"details": {"name": "config"}}, status=404)
+
+    ask(answer, both)
+    found = Scrape(generate_latest(metrics.registry).decode())
+    assert found.sum("rest_client_requests_total", method="GET", code="404") == 1
+    assert found.sum("rest_client_requests_total", method="PATCH", code="200") == 1
+    assert found.sum("rest_client_requests_total") == 2
 
 
 def test_apply_is_a_server_side_apply_that_wins_and_passes_over_no_unknown_field():

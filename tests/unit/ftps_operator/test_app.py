@@ -1,15 +1,15 @@
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from ftps_operator import app
-from ftps_operator.app import RELIST_SECONDS, _first, _run_all, restart_for_certificates, resync
-from ftps_operator.errors import ForbiddenError, KindNotServedError, TransientError
+from ftps_operator.app import _first, _run_all, observer, restart_for_certificates
+from ftps_operator.errors import KindNotServedError, TransientError
+from ftps_operator.kinds import FTPS_SERVER, SERVICE, Kind
 from ftps_operator.leader import LeadershipLostError
 from ftps_operator.settings import Settings
+from ftps_operator.store import Store
 from ftps_operator.workqueue import Key
 
 EVERYWHERE = Settings(server_image="s")
@@ -22,9 +22,6 @@ class Api:
     def __init__(self, *answers: Any) -> None:
         self._answers = iter(answers)
 
-    async def list(self, *_: object) -> Any:
-        return self._next()
-
     async def get(self, *_: object) -> Any:
         return self._next()
 
@@ -35,60 +32,55 @@ class Api:
         return answer
 
 
-def servers(namespace: str, *names: str) -> list[dict[str, Any]]:
-    return [{"metadata": {"namespace": namespace, "name": name}} for name in names]
+class Heard:
+    """What events have led to."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.due: list[Kind] = []
+        self.added: list[Key] = []
+        self.observe = observer(self.store, self, self)  # type: ignore[arg-type]
+
+    def is_due(self, kind: Kind) -> None:
+        self.due.append(kind)
+
+    def add(self, key: Key) -> None:
+        self.added.append(key)
 
 
-def sleeping(pauses: list[float], times: int) -> Callable[[float], Awaitable[None]]:
-    """Notes the pauses, and ends after some of them."""
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == times:
-            raise asyncio.CancelledError
-
-    return sleep
+def live(version: str, name: str = "exchange") -> dict[str, Any]:
+    labels = {"ftps-operator.io/server": "exchange"}
+    return {"metadata": {"namespace": "team", "name": name, "uid": "u", "resourceVersion": version, "labels": labels}}
 
 
-def run_resync(settings: Settings, api: Api, *, rounds: int) -> tuple[list[Key], list[float], int]:
-    added: list[Key] = []
-    pauses: list[float] = []
-    listed: list[None] = []
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(
-            resync(
-                settings,
-                api,  # type: ignore[arg-type]
-                added.append,
-                on_listed=lambda: listed.append(None),
-                sleep=sleeping(pauses, rounds),
-                jitter=lambda: 0.5,
-            )
-        )
-    return added, pauses, len(listed)
+@pytest.mark.parametrize("kind", [FTPS_SERVER, SERVICE], ids=lambda kind: kind.kind)
+def test_a_server_is_looked_at_when_it_or_one_of_its_objects_changes(kind: Kind):
+    heard = Heard()
+    heard.observe(kind, "MODIFIED", live("1"))
+    assert heard.added == [Key("team", "exchange")]
+    assert heard.due == []
 
 
-def test_every_server_is_looked_at_at_the_start_and_every_ten_minutes():
-    added, pauses, listed = run_resync(EVERYWHERE, Api(servers("a", "x"), servers("a", "x", "y")), rounds=2)
-    assert added == [Key("a", "x"), Key("a", "x"), Key("a", "y")]
-    assert pauses == [600, 600]
-    assert listed == 2
+def test_the_echo_of_what_was_written_leads_to_nothing():
+    heard = Heard()
+    heard.store.observe(SERVICE, live("2"))
+    heard.observe(SERVICE, "ADDED", live("1"))
+    heard.observe(SERVICE, "MODIFIED", live("2"))
+    assert heard.added == []
 
 
-def test_a_list_that_fails_is_tried_again_soon_and_the_operator_is_not_ready_before(caplog: pytest.LogCaptureFixture):
-    answers = (TransientError("busy"), KindNotServedError("no CRD"), servers("a", "x"))
-    added, pauses, listed = run_resync(EVERYWHERE, Api(*answers), rounds=3)
-    assert added == [Key("a", "x")]
-    assert pauses == [RELIST_SECONDS, RELIST_SECONDS, 600]
-    assert listed == 1
-    assert "the servers of the cluster cannot be listed: busy" in caplog.text
+def test_a_deleted_object_is_news():
+    heard = Heard()
+    heard.store.observe(SERVICE, live("1"))
+    heard.observe(SERVICE, "DELETED", live("2"))
+    assert heard.added == [Key("team", "exchange")]
+    assert heard.store.count(SERVICE) == 0
 
 
-def test_one_namespace_that_cannot_be_listed_does_not_hide_the_others():
-    added, pauses, listed = run_resync(SOME, Api(ForbiddenError("no"), servers("b", "x")), rounds=1)
-    assert added == [Key("b", "x")]
-    assert pauses == [RELIST_SECONDS]
-    assert listed == 1
+def test_what_kopf_lists_is_to_be_listed_here_too():
+    heard = Heard()
+    heard.observe(SERVICE, None, live("1"))
+    assert heard.due == [SERVICE]
 
 
 def wait_for_certificates(settings: Settings, *answers: Any) -> tuple[bool, list[float]]:
@@ -207,4 +199,3 @@ def test_what_fails_meanwhile_is_not_swallowed():
 
     with pytest.raises(ValueError, match="broken"):
         asyncio.run(run())
-    assert app.RELIST_SECONDS < 600

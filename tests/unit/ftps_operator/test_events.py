@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ftps_operator.errors import ForbiddenError, InvalidError, TransientError
+from ftps_operator.errors import ConflictError, ForbiddenError, InvalidError, TransientError
 from ftps_operator.events import EventRecorder
 from ftps_operator.transitions import Transition
 
@@ -73,3 +73,9 @@ def test_an_event_that_cannot_be_written_is_no_reason_to_fail(error: Exception, 
     caplog.set_level(logging.WARNING)
     emit(Api(error))
     assert "an Event could not be written" in caplog.text
+
+
+def test_a_namespace_that_is_about_to_go_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    emit(Api(ConflictError("being terminated")))
+    assert caplog.text == ""

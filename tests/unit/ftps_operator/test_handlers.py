@@ -5,42 +5,37 @@ from typing import Any
 import kopf
 import pytest
 
-from ftps_operator.handlers import OWNED, build_registry, watch_settings
+from ftps_operator.handlers import build_registry, watch_settings
+from ftps_operator.kinds import FTPS_SERVER, POD, SECRET, WATCHED, WATCHED_CHILDREN, Kind
+from ftps_operator.naming import Manifest
 from ftps_operator.settings import Settings
-from ftps_operator.workqueue import Key
 
 EVERYWHERE = Settings(server_image="s")
+News = tuple[Kind, str | None, Manifest]
 
 
 def handlers(registry: kopf.OperatorRegistry) -> dict[str, Any]:
     return {handler.id: handler for handler in registry._watching.get_all_handlers()}
 
 
-def seen(handler_id: str, **event: Any) -> list[Key]:
-    """What an event adds to the queue."""
-    added: list[Key] = []
-    handler = handlers(build_registry(EVERYWHERE, added.append))[handler_id]
-    asyncio.run(handler.fn(**event, body={}, logger=logging.getLogger()))
-    return added
+def seen(kind: Kind, event: dict[str, Any]) -> list[News]:
+    """What an event tells."""
+    told: list[News] = []
+    registry = build_registry(EVERYWHERE, lambda *news: told.append(news))
+    asyncio.run(handlers(registry)[kind.plural].fn(event=event, body={}, logger=logging.getLogger()))
+    return told
 
 
-def test_a_server_is_looked_at_when_it_changes():
-    assert seen("server", namespace="team", name="exchange") == [Key("team", "exchange")]
-
-
-@pytest.mark.parametrize("plural", [plural for _, _, plural in OWNED])
-def test_a_servers_object_leads_to_the_server_of_its_namespace(plural: str):
-    labels = {"ftps-operator.io/server": "exchange"}
-    assert seen(f"owned-{plural}", namespace="team", labels=labels) == [Key("team", "exchange")]
-
-
-def test_an_object_of_nobody_is_passed_over():
-    assert seen("owned-services", namespace="team", labels={"app.kubernetes.io/managed-by": "ftps-operator"}) == []
+@pytest.mark.parametrize("kind", WATCHED, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("event", [None, "ADDED", "MODIFIED", "DELETED"])
+def test_every_event_is_told_with_its_kind(kind: Kind, event: str | None):
+    live = {"metadata": {"name": "a"}}
+    assert seen(kind, {"type": event, "object": live}) == [(kind, event, live)]
 
 
 def test_secrets_are_not_watched():
-    assert "secrets" not in {plural for _, _, plural in OWNED}
-    assert set(handlers(build_registry(EVERYWHERE, print))) == {"server"} | {f"owned-{plural}" for *_, plural in OWNED}
+    assert SECRET not in WATCHED
+    assert set(handlers(build_registry(EVERYWHERE, print))) == {kind.plural for kind in WATCHED}
 
 
 def test_kopf_has_no_handler_for_which_it_would_write_into_an_object():
@@ -54,8 +49,25 @@ def test_kopf_is_told_to_write_nothing_and_to_see_only_what_is_ours():
     settings = watch_settings(EVERYWHERE)
     assert settings.posting.enabled is False
     assert settings.peering.standalone is True
-    for group, version, plural in OWNED:
-        assert settings.watching.label_selectors[group, version, plural] == "app.kubernetes.io/managed-by=ftps-operator"
+    for kind in WATCHED_CHILDREN:
+        group, _, version = kind.api_version.rpartition("/")
+        labels = settings.watching.label_selectors[group, version, kind.plural]
+        assert labels == "app.kubernetes.io/managed-by=ftps-operator"
+
+
+def test_kopf_sees_every_server_whatever_its_labels():
+    selectors = watch_settings(EVERYWHERE).watching.label_selectors
+    servers = kopf.Resource("ftps-operator.io", "v1alpha1", FTPS_SERVER.plural, namespaced=True)
+    pods = kopf.Resource("", "v1", POD.plural, namespaced=True)
+    assert not list(selectors.collect(servers))
+    assert list(selectors.collect(pods))
+
+
+def test_kopf_copies_no_object_to_compare_it():
+    storage = watch_settings(EVERYWHERE).persistence.diffbase_storage
+    body = kopf.Body({"metadata": {"name": "a"}, "spec": {"much": "text"}})
+    assert storage.fetch(body=body) is None
+    assert storage.build(body=body) == {}
 
 
 def test_crds_and_namespaces_are_watched_only_with_rights_for_all_of_the_cluster():

@@ -12,7 +12,7 @@ def probe(health: Health) -> dict[str, int]:
         try:
             async with aiohttp.ClientSession() as session:
                 found = {}
-                for path in ("/livez", "/readyz", "/else"):
+                for path in ("/livez", "/readyz", "/metrics", "/else"):
                     async with session.get(f"http://127.0.0.1:{port}{path}") as response:
                         found[path] = response.status
                 return found
@@ -23,7 +23,12 @@ def probe(health: Health) -> dict[str, int]:
 
 
 def test_a_process_that_has_just_started_lives_and_is_not_ready():
-    assert probe(Health(monotonic=lambda: 0.0)) == {"/livez": 200, "/readyz": 503, "/else": 404}
+    assert probe(Health(monotonic=lambda: 0.0)) == {
+        "/livez": 200,
+        "/readyz": 503,
+        "/metrics": 200,
+        "/else": 404,
+    }
 
 
 def test_a_ready_one_says_so():
@@ -37,6 +42,7 @@ def test_a_loop_that_has_stopped_turning_is_not_alive():
     health = Health(monotonic=lambda: now)
     now = 31.0
     assert probe(health)["/livez"] == 503
+    assert health.trouble() == "the event loop has not turned for 31 s"
 
 
 def test_the_beat_keeps_it_alive():
@@ -50,12 +56,12 @@ def test_the_beat_keeps_it_alive():
 
     now = 31.0
     asyncio.run(beat_once())
-    assert health.alive
+    assert not health.trouble()
 
 
 def test_a_worker_that_hangs_is_no_life():
     health = Health(monotonic=lambda: 0.0)
     health.busy_seconds = lambda: 119.0
-    assert health.alive
+    assert not health.trouble()
     health.busy_seconds = lambda: 121.0
     assert probe(health)["/livez"] == 503

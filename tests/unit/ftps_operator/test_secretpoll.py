@@ -1,9 +1,10 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from ftps_operator.errors import ForbiddenError, KindNotServedError, TransientError
-from ftps_operator.secretpoll import SecretName, SecretPoll
+from ftps_operator.secretpoll import SecretName, SecretPoll, named_pause, own_pause
 
 PASSWORD, TLS = ("team", "password"), ("team", "tls")
 
@@ -11,14 +12,20 @@ PASSWORD, TLS = ("team", "password"), ("team", "tls")
 class Bench:
     """Secrets, their versions, and a clock that moves only while somebody sleeps."""
 
-    def __init__(self, versions: dict[SecretName, str | Exception | None], *, seconds: float) -> None:
+    def __init__(
+        self,
+        versions: dict[SecretName, str | Exception | None],
+        *,
+        seconds: float,
+        pause: Callable[[int], float | None] = named_pause,
+    ) -> None:
         self.versions = versions
         self.changed: list[str] = []
         self.asked: list[tuple[float, SecretName]] = []
         self.now = 0.0
         self._end = seconds
         self.poll: SecretPoll[str] = SecretPoll(
-            get_version=self._get_version, on_change=self.changed.append, sleep=self._sleep
+            get_version=self._get_version, on_change=self.changed.append, pause=pause, sleep=self._sleep
         )
 
     async def _get_version(self, name: SecretName) -> str | None:
@@ -62,7 +69,7 @@ def test_an_unchanged_secret_is_looked_at_every_two_seconds_and_nothing_happens(
     bench.poll.watch("server", {PASSWORD: "1"})
     bench.run()
     assert bench.changed == []
-    assert [round(at) for at, _ in bench.asked] == [0, 2, 4, 6, 8]
+    assert [round(at) for at, _ in bench.asked] == [2, 4, 6, 8]
 
 
 def test_a_change_is_told_once_until_the_server_has_been_looked_at():
@@ -97,18 +104,52 @@ def test_what_a_server_no_longer_names_is_not_looked_at():
     assert {name for _, name in bench.asked} == {TLS}
 
 
-def test_many_secrets_take_longer_and_never_exceed_the_rate():
-    names = [("team", f"secret-{number}") for number in range(500)]
-    bench = Bench(dict.fromkeys(names, "1"), seconds=60.0)
-    for namespace, name in names:
-        bench.poll.watch(name, {(namespace, name): "1"})
+def test_a_secret_of_several_servers_is_looked_at_once():
+    bench = Bench({PASSWORD: "1"}, seconds=4.0)
+    bench.poll.watch("a", {PASSWORD: "1"})
+    bench.poll.watch("b", {PASSWORD: "1"})
     bench.run()
-    times = [at for at, _ in bench.asked]
-    busiest = max(sum(start <= at < start + 1 for at in times) for start in range(60))
-    assert 19 <= busiest <= 21
-    per_secret = [sum(name == asked for _, asked in bench.asked) for name in names]
-    assert min(per_secret) == 2
-    assert max(per_secret) == 3
+    assert len(bench.asked) == 2
+
+
+def watch_many(pause: Callable[[int], float | None], count: int, *, seconds: float) -> list[int]:
+    """How often each Secret was looked at."""
+    names = [("team", f"secret-{number}") for number in range(count)]
+    bench = Bench(dict.fromkeys(names, "1"), seconds=seconds, pause=pause)
+    for name in names:
+        bench.poll.watch(name[1], {name: "1"})
+    bench.run()
+    return [sum(name == asked for _, asked in bench.asked) for name in names]
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 60, 100, 2000])
+def test_what_somebody_else_keeps_is_looked_at_each_minute_however_much_it_is(count: int):
+    assert min(watch_many(named_pause, count, seconds=61.0)) >= 1
+
+
+def test_one_that_comes_late_waits_no_longer_than_the_others():
+    names = [("team", f"secret-{number}") for number in range(600)]
+    bench = Bench(dict.fromkeys([*names, PASSWORD], "1"), seconds=10.0)
+    for name in names:
+        bench.poll.watch(name[1], {name: "1"})
+    bench.run()
+    bench.poll.watch("late", {PASSWORD: "0"})
+    bench.more(61.0)
+    bench.run()
+    assert bench.changed == ["late"]
+
+
+@pytest.mark.parametrize(("count", "per_second"), [(1, 0.5), (2, 1.0), (60, 1.0), (120, 2.0)])
+def test_a_minute_is_enough_so_requests_stay_few(count: int, per_second: float):
+    assert sum(watch_many(named_pause, count, seconds=120.0)) <= per_second * 120 + 1
+
+
+def test_a_little_of_ours_is_looked_at_every_few_seconds():
+    assert min(watch_many(own_pause, 4, seconds=10.1)) >= 5
+
+
+def test_much_of_ours_is_left_to_the_resync():
+    assert sum(watch_many(own_pause, 2000, seconds=60.0)) == 0
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), ForbiddenError("no"), KindNotServedError("a proxy's 404")])

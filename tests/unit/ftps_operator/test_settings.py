@@ -13,8 +13,8 @@ def test_the_image_is_all_that_is_needed():
 
 def test_a_flag_wins_over_a_variable_and_a_variable_over_the_default():
     environment = {"FTPS_OPERATOR_LOG_LEVEL": "debug", "FTPS_OPERATOR_WORKERS": "2", "FTPS_OPERATOR_SERVER_IMAGE": "s"}
-    found = parse(["--workers", "8"], environment)
-    assert (found.server_image, found.workers, found.log_level, found.health_port) == ("s", 8, "debug", 8080)
+    found = parse(["--workers", "9"], environment)
+    assert (found.server_image, found.workers, found.log_level, found.health_port) == ("s", 9, "debug", 8080)
 
 
 def test_namespaces_are_a_list():
@@ -39,6 +39,7 @@ def test_the_election_is_on_or_off_however_it_is_spelt(text: str, meant: bool):
         ("--leader-election", "ture"),
         ("--leader-election", "0"),
         ("--log-level", "loud"),
+        ("--log-format", "xml"),
         ("--workers", "0"),
         ("--workers", "many"),
         ("--workers", "-1"),

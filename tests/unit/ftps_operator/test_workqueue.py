@@ -1,9 +1,11 @@
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 
 import pytest
 
+from ftps_operator import logs
 from ftps_operator.errors import ConflictError, ForbiddenError, TransientError
 from ftps_operator.workqueue import Key, WorkQueue, work
 
@@ -220,6 +222,7 @@ def test_a_failure_is_logged_by_its_weight_and_tried_again(
     error: Exception, level: int, traceback: bool, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG, logger="ftps_operator.workqueue")
+    caplog.handler.setFormatter(logs.JsonFormatter())
 
     def fail(_: Key) -> float | None:
         raise error
@@ -235,7 +238,8 @@ def test_a_failure_is_logged_by_its_weight_and_tried_again(
 
     asyncio.run(run())
     assert [(record.levelno, bool(record.exc_info)) for record in caplog.records] == [(level, traceback)] * 2
-    assert [getattr(record, "key", None) for record in caplog.records] == [A, B]
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    assert [Key(line["namespace"], line["name"]) for line in lines] == [A, B]
 
 
 def test_an_overloaded_server_is_left_alone_for_as_long_as_it_asks():

@@ -10,6 +10,8 @@ import yaml
 from ftps_operator.certificates import self_sign
 from ftps_operator.desired.plan import client_auth_problem
 from ftps_operator.desired.secrets import build_tls_secret
+from ftps_operator.kinds import of
+from ftps_operator.naming import claimed_slots
 from ftps_operator.observed import Observed
 from ftps_operator.secretview import SecretView
 from support.samples import NOW, everything, manifests, owned, server
@@ -145,3 +147,19 @@ def test_a_self_signed_certificate_stands_until_it_is_due():
     import datetime
 
     assert _self_signed(made, observed, now=NOW + datetime.timedelta(days=61)) != stored
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_written_to_a_name_that_was_not_looked_at_first(case: str):
+    # A slot that is not claimed is not asked for: what somebody else has there would be taken over.
+    made, observed = CASES[case]
+    slots = {(of(manifest), manifest["metadata"]["name"]) for manifest in manifests(made, observed).values()}
+    assert slots <= set(claimed_slots(made))
+
+
+def test_what_is_not_wanted_is_not_claimed():
+    made = server(networkPolicy={"enabled": False}, podDisruptionBudget={"enabled": False}, serviceAccountName="mine")
+    claimed = {kind.kind for kind, _ in claimed_slots(made)}
+    assert claimed == {"ConfigMap", "Secret", "Service", "Deployment"}
+    assert [name for kind, name in claimed_slots(made) if kind.kind == "Secret"] == ["exchange-users"]
+    assert [name for kind, name in claimed_slots(made) if kind.kind == "Deployment"] == ["exchange-0"]

@@ -1,0 +1,103 @@
+"""The API server, with the watched kinds read from what the watches have told.
+
+An answer to a write is taken in at once: the next look sees it, however late the watch is. What carries no label of
+ours is not watched, so a name that is not known is asked of the API server: somebody else may have it.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from ftps_operator.api import ApiClient
+from ftps_operator.constants import MANAGED_BY, MANAGED_BY_LABEL, SERVER_LABEL
+from ftps_operator.errors import KindNotServedError
+from ftps_operator.kinds import FTPS_SERVER, WATCHED, Kind, of
+from ftps_operator.naming import Manifest
+from ftps_operator.store import Owner, Store
+
+OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+logger = logging.getLogger(__name__)
+
+
+def selector(kind: Kind) -> str | None:
+    """The labels of the objects that are watched; None for all of them."""
+    return None if kind == FTPS_SERVER else OURS
+
+
+class Cache:
+    """Reads and writes for the reconciles."""
+
+    def __init__(self, api: ApiClient, store: Store) -> None:
+        self._api = api
+        self._store = store
+        self._listed: set[tuple[Kind, str | None]] = set()
+        self._not_served: set[Kind] = set()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Read an object; None where there is none."""
+        known = self._store.get(kind, namespace, name)
+        # All servers are watched, with or without labels: one that is not known is not there.
+        if known is not None or (kind == FTPS_SERVER and self._is_listed(kind, namespace)):
+            return known
+        live = await self._api.get(kind, namespace, name)
+        if live is not None:
+            self._take_in(live)
+        return live
+
+    async def belonging(self, kind: Kind, owner: Owner) -> list[Manifest]:
+        """All objects of a watched kind that carry a server's label. Raises KindNotServedError."""
+        if kind in self._not_served:
+            raise KindNotServedError(f"{kind.kind} was not served when it was last looked for")
+        if self._is_listed(kind, owner[0]):
+            return self._store.belonging(kind, owner)
+        namespace, server = owner
+        pages = self._api.pages(kind, namespace, label_selector=f"{OURS},{SERVER_LABEL}={server}")
+        return [item async for page in pages for item in page]
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Server-side apply."""
+        return self._take_in(await self._api.apply(manifest))
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
+        """Server-side apply of the status alone."""
+        return self._take_in(await self._api.apply_status(manifest))
+
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations of an object that somebody else keeps; nothing happens where it is gone."""
+        live = await self._api.annotate(kind, namespace, name, annotations)
+        if live is not None:
+            self._take_in(live)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """Delete just this object. It is known until the watch says that it is gone."""
+        await self._api.delete(kind, namespace, name, uid=uid)
+
+    async def relist(self, kind: Kind, namespace: str | None) -> set[Owner]:
+        """List a kind, which makes up for what a watch has missed. Returns whose objects have changed."""
+        since = self._store.mark()
+        changed: set[Owner] = set()
+        seen: set[str] = set()
+        try:
+            async for page in self._api.pages(kind, namespace, label_selector=selector(kind)):
+                for item in page:
+                    seen.add(item["metadata"]["uid"])
+                    changed |= self._store.observe(kind, item)
+        except KindNotServedError:
+            self._not_served.add(kind)
+            raise
+        changed |= self._store.remove_unlisted(
+            kind, lambda where, uid: uid in seen or namespace not in (None, where), since=since
+        )
+        self._not_served.discard(kind)
+        self._listed.add((kind, namespace))
+        return changed
+
+    def _is_listed(self, kind: Kind, namespace: str) -> bool:
+        return (kind, None) in self._listed or (kind, namespace) in self._listed
+
+    def _take_in(self, live: Manifest) -> Manifest:
+        kind = of(live)
+        labels = live["metadata"].get("labels") or {}
+        if kind == FTPS_SERVER or (kind in WATCHED and labels.get(MANAGED_BY_LABEL) == MANAGED_BY):
+            self._store.observe(kind, live)
+        return live
