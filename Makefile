@@ -14,7 +14,7 @@ SOURCES := operator/src server-image/src tests
 export PYTHONPATH := $(CURDIR)/operator/src:$(CURDIR)/server-image/src:$(CURDIR)/tests/cluster
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test test-unit lint format generate bench bench-server soak down
+.PHONY: help demo test test-unit lint format generate bench bench-server bench-operator soak down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -41,11 +41,14 @@ format: $(VENV) ## Format the sources
 generate: $(VENV) ## Write the CRDs anew from the models
 	$(BIN)/python -m ftps_operator crds --write crds --write charts/ftps-operator/files/crds
 
-bench: bench-server ## Run every benchmark
+bench: bench-server bench-operator ## Run every benchmark
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(TESTBED) run $(BIN)/python tests/bench/time_to_ready.py
 
 bench-server: $(VENV) ## Compare the server with vsftpd, ProFTPD, pure-ftpd and stock pyftpdlib
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m bench.server_bench $(BENCH)
+
+bench-operator: $(VENV) ## Measure the operator with 1,000 servers, beside cert-manager, on the embedded cluster
+	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(TESTBED) run $(BIN)/python -m bench.operator_bench $(BENCH)
 
 soak: $(VENV) ## Put the server under churn and faults for half an hour
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BIN)/python -m soak --seconds 1800

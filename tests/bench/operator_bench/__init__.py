@@ -1,0 +1,1 @@
+"""How the operator copes with many servers, beside cert-manager with as many Certificates."""
