@@ -8,12 +8,17 @@ from ftps_operator.errors import InvalidError
 from ftps_operator.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, SECRET, Kind, of
 from ftps_operator.metrics import Metrics
 from ftps_operator.models.server import FtpsServer
-from ftps_operator.naming import is_ours, slots, tls_name
+from ftps_operator.naming import Manifest, is_ours, slots, tls_name
 from ftps_operator.observed import Observed
 
 
 class RejectedError(Exception):
     """The API server refuses an object, and will until something changes."""
+
+    def __init__(self, manifest: Manifest, error: InvalidError) -> None:
+        super().__init__(str(error))
+        self.manifest = manifest
+        self.error = error
 
 
 async def apply_all(
@@ -22,7 +27,7 @@ async def apply_all(
     """Write every object that is not as it should be, in the order of the steps, then prune.
 
     `settled`: everything was there once, so what is missing was taken away. Returns what is known afterwards. Raises
-    RejectedError that names the object and its fields.
+    RejectedError.
     """
     kept: set[tuple[Kind, str]] = set()
     for step in steps(server):
@@ -38,7 +43,7 @@ async def apply_all(
         try:
             observed = observed.with_object(await cache.apply(manifest))
         except InvalidError as error:
-            raise RejectedError(f"{manifest['kind']} {slot[1]}: {error}") from error
+            raise RejectedError(manifest, error) from error
         metrics.applies.labels(slot[0].kind).inc()
         if settled if live is None else mark_of(live) == mark_of(manifest):
             metrics.drift.labels(slot[0].kind).inc()

@@ -16,6 +16,8 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     CERT_MANAGER_MISSING = "CertManagerMissing"
     ISSUER_KIND_UNKNOWN = "IssuerKindUnknown"
+    NODE_PORT_UNAVAILABLE = "NodePortUnavailable"
+    SERVICE_FIELD_FIXED = "ServiceFieldFixed"
     OBJECT_REJECTED = "ObjectRejected"
 
 

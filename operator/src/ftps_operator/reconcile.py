@@ -26,6 +26,7 @@ from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, tls_name, users_name
 from ftps_operator.observed import Observed
 from ftps_operator.policies import Reason, Verdict, evaluate
+from ftps_operator.refusals import explain
 from ftps_operator.secretpoll import SecretPoll
 from ftps_operator.settings import Settings
 from ftps_operator.status import Findings, Status
@@ -129,8 +130,8 @@ class Reconciler:
         inputs = Inputs(credentials=users, default_image=self._settings.server_image, now=self._now())
         try:
             observed = await apply_all(self._cache, server, observed, inputs, settled=settled, metrics=self._metrics)
-        except RejectedError as error:
-            return observed, Verdict(Reason.OBJECT_REJECTED, str(error))
+        except RejectedError as rejected:
+            return observed, explain(server, rejected.manifest, rejected.error)
         # Only now that the files have changed: the kubelet reads them as soon as it sees the annotation.
         wanted = reload_digest(server, observed)
         for pod in pods_to_touch(observed, wanted):

@@ -45,18 +45,17 @@ def _load_balancer(service: Service) -> dict[str, Any]:
 
 def _ports(server: FtpsServer) -> list[dict[str, Any]]:
     spec = server.spec
-    ports = [
+    control = [
         _port(name, mode.port)
         for name, mode in ((EXPLICIT_NAME, spec.explicit), (IMPLICIT_NAME, spec.implicit))
         if mode.enabled
     ]
-    pinned = spec.service.type is ServiceType.NODE_PORT
-    # PASV announces the port that the server listens on: the node must answer on that very one.
-    ports.extend(
-        _port(passive_port_name(number), number) | ({"nodePort": number} if pinned else {})
-        for number in spec.passive.ports
-    )
-    return ports
+    passive = [_port(passive_port_name(number), number) for number in spec.passive.ports]
+    if spec.service.type is not ServiceType.NODE_PORT:
+        return control + passive
+    # PASV announces the port that the server listens on: the node must answer on that very one. They come first, or
+    # the control ports, which the API server chooses a node port for, one after the other, might get one of them.
+    return [port | {"nodePort": port["port"]} for port in passive] + control
 
 
 def _port(name: str, number: int) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""What to do about an object that the API server refuses."""
+
+import re
+
+from ftps_operator.errors import InvalidError
+from ftps_operator.models.server import FtpsServer
+from ftps_operator.naming import Manifest
+from ftps_operator.policies import Reason, Verdict
+
+_NODE_PORT = re.compile(r"spec\.ports\[\d+\]\.nodePort")
+# Said of a Service's loadBalancerClass, ipFamilies and clusterIPs.
+_FIXED = "may not change once set"
+
+
+def explain(server: FtpsServer, manifest: Manifest, error: InvalidError) -> Verdict:
+    """Name the object and its fields; for what is known to happen, also what a person can change."""
+    name = manifest["metadata"]["name"]
+    told = f"{manifest['kind']} {name}: {error}"
+    if manifest["kind"] == "Service":
+        for cause in error.causes:
+            if cause.message.endswith(_FIXED):
+                return Verdict(Reason.SERVICE_FIELD_FIXED, f"{told}; {_another_service(server)}")
+            if _NODE_PORT.fullmatch(cause.field):
+                # Twice in one Service: the API server had chosen it for a control port, before the passive ports were
+                # node ports, too.
+                is_own = cause.message.startswith("Duplicate value")
+                mend = _another_service(server) if is_own else _another_range(server)
+                return Verdict(Reason.NODE_PORT_UNAVAILABLE, f"{told}; {mend}")
+    return Verdict(Reason.OBJECT_REJECTED, told)
+
+
+def _another_range(server: FtpsServer) -> str:
+    ports = server.spec.passive.ports
+    return (
+        f"with service.type NodePort the node ports are the passive ports, {ports[0]}-{ports[-1]}: free them"
+        " (`kubectl get services -A` tells whose they are), or make the FtpsServer anew with another passive.firstPort,"
+        " which is fixed at creation"
+    )
+
+
+def _another_service(server: FtpsServer) -> str:
+    meta = server.metadata
+    return (
+        f"`kubectl delete service {meta.name} -n {meta.namespace}` has it made anew at once; sessions end, and the"
+        " address may be another one. Or take the change back"
+    )
