@@ -61,7 +61,6 @@ REFUSED: list[tuple[Change, str]] = [
         {"passive": {"addressOverrides": [{"cidrs": ["10.0.0.0"], "address": "192.0.2.1"}]}},
         "must be the CIDR of a network, like 10.0.0.0/8",
     ),
-    ({"active": {"enabled": True}}, "active mode is not supported yet"),
     ({"tls": {}}, "exactly one of certManager, secretName, selfSigned must be set"),
     (
         {"tls": {"selfSigned": {}, "secretName": "x"}},
@@ -85,7 +84,7 @@ REFUSED: list[tuple[Change, str]] = [
         "loadBalancerClass and loadBalancerSourceRanges need type LoadBalancer",
     ),
     ({"service": {"loadBalancerProfile": "AwsNlb"}}, "only the Generic profile is supported yet"),
-    ({"service": {"proxyProtocol": {"enabled": True}}}, "proxyProtocol is not supported yet"),
+    ({"service": {"proxyProtocol": {"enabled": True}}}, "proxyProtocol needs allowedProxies"),
     ({"storage": {}}, "exactly one of persistentVolumeClaim, existingClaim, emptyDir must be set"),
     (
         {"users": [ALICE | {"passwordHashSecretRef": {"name": "x"}}]},
@@ -102,9 +101,8 @@ REFUSED: list[tuple[Change, str]] = [
             "replicas": 2,
             "storage": {"persistentVolumeClaim": {"size": "1Gi", "accessModes": ["ReadWriteOncePod"]}},
         },
-        "accessModes ReadWriteOncePod allows one replica only",
+        "storage.persistentVolumeClaim.accessModes ReadWriteOncePod allows one replica only",
     ),
-    ({"passive": {"portsPerReplica": 1}}, "should be greater than or equal to 2"),
     (
         {"podDisruptionBudget": {"maxUnavailable": 1, "minAvailable": 1}},
         "maxUnavailable and minAvailable exclude each other",
@@ -195,6 +193,7 @@ def test_a_misspelt_field_is_refused(namespace: Namespace):
     ("spec", "words"),
     [
         ({"explicit": {"port": 0}}, "spec.explicit.port"),
+        ({"passive": {"portsPerReplica": 1}}, "spec.passive.portsPerReplica"),
         ({"service": {"type": "ExternalName"}}, "spec.service.type"),
         ({"users": [ALICE, ALICE]}, 'Duplicate value: {"name":"alice"}'),
         ({"users": [ALICE | {"name": "../x"}]}, "spec.users[0].name"),

@@ -105,6 +105,11 @@ def password_secret(name: str, password: str = PASSWORD) -> dict[str, Any]:
     }
 
 
+def at_the_load_balancer(cluster: Cluster) -> dict[str, Any]:
+    """Part of a spec: the node that the embedded cluster's load balancers lead to. With Local it needs the pods."""
+    return {"nodeSelector": {"kubernetes.io/hostname": "node0"}} if cluster.embedded else {}
+
+
 def ftps_server(name: str, *, users: tuple[str, ...] = (), **spec: Any) -> dict[str, Any]:
     """An FtpsServer that needs nothing but the operator, unless told otherwise."""
     return {

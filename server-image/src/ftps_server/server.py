@@ -11,7 +11,7 @@ from ftps_server.announce import REFRESH_SECONDS, Announcer
 from ftps_server.bandwidth import BandwidthTable
 from ftps_server.bans import Bans
 from ftps_server.checksums import Checksums
-from ftps_server.config import ConfigError, ServerConfig
+from ftps_server.config import EXPLICIT_SOURCE_PORT, IMPLICIT_SOURCE_PORT, ConfigError, ServerConfig
 from ftps_server.deadlines import SWEEP_SECONDS, Deadlines
 from ftps_server.drain import Drain
 from ftps_server.eventloop import EventLoop
@@ -21,7 +21,7 @@ from ftps_server.logs import event
 from ftps_server.mailbox import Mailbox
 from ftps_server.metrics import Metrics
 from ftps_server.passwords import PasswordVerifier
-from ftps_server.protocol.active import EXPLICIT_SOURCE_PORT, IMPLICIT_SOURCE_PORT, SourcePort
+from ftps_server.protocol.active import SourcePort
 from ftps_server.protocol.alpn import PROTOCOLS
 from ftps_server.protocol.arrivals import Arrivals
 from ftps_server.protocol.buffers import Buffers

@@ -22,8 +22,12 @@ PROGRAMS = {
     "lftp": "lftp",
 }
 
-# A kernel that has the module `tls`, for the server's downloads that the kernel encrypts.
-FOR_TESTS = {"linux.uml": "user-mode-linux"}
+FOR_TESTS = {
+    # A kernel that has the module `tls`, for the server's downloads that the kernel encrypts.
+    "linux.uml": "user-mode-linux",
+    # Stands before a server with the PROXY protocol.
+    "haproxy": "haproxy",
+}
 
 
 def missing(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
@@ -43,6 +47,6 @@ def ensure(programs: Mapping[str, str] = PROGRAMS) -> None:
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run_logged(["apt-get", "update"], log, environment=quiet)
         run_logged(["apt-get", "install", "-y", "--no-install-recommends", *wanted], log, environment=quiet)
-    # Debian starts containerd as a service of its own; ours are started by hand, each with its own state.
+    # Debian starts them as services of its own; ours are started by hand, each with its own state.
     if shutil.which("systemctl") is not None:
-        run(["systemctl", "disable", "--now", "containerd"], check=False)
+        run(["systemctl", "disable", "--now", *({"containerd", "haproxy"} & set(wanted))], check=False)

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from ftps_operator.models.exposure import AUTO, ServiceType
+from ftps_operator.models.exposure import AUTO, ProxyProtocol, ServiceType
 from ftps_operator.models.limits import Limits
 from ftps_operator.models.quantity import whole
 from ftps_operator.models.server import FtpsServer
@@ -14,6 +14,7 @@ from ftps_server.config import (
     EXPLICIT_PORT,
     IMPLICIT_PORT,
     SERVER_FILE,
+    ActiveConfig,
     AddressConfig,
     AddressOverride,
     Announced,
@@ -25,6 +26,7 @@ from ftps_server.config import (
     LimitsConfig,
     ListenerConfig,
     PassiveConfig,
+    ProxyProtocolConfig,
     ServerConfig,
     TlsConfig,
     TlsVersion,
@@ -43,11 +45,19 @@ def build_server_config(server: FtpsServer) -> ServerConfig:
     return ServerConfig(
         explicit=ListenerConfig(enabled=spec.explicit.enabled, port=EXPLICIT_PORT),
         implicit=ListenerConfig(enabled=spec.implicit.enabled, port=IMPLICIT_PORT),
+        active=ActiveConfig(enabled=spec.active.enabled),
         passive=PassiveConfig(shared_ports=spec.passive.shared_ports),
+        proxy_protocol=_proxy_protocol(spec.service.proxy_protocol),
         tls=_tls(spec.tls),
         limits=_limits(spec.limits),
         drain_seconds=spec.termination_grace_period_seconds - PRE_STOP_SECONDS - _EXIT_SECONDS,
     )
+
+
+def _proxy_protocol(wanted: ProxyProtocol) -> ProxyProtocolConfig | None:
+    if not wanted.enabled:
+        return None
+    return ProxyProtocolConfig.model_validate({"allowed_proxies": wanted.allowed_proxies})
 
 
 def _tls(wanted: Tls) -> TlsConfig:

@@ -29,7 +29,9 @@ from ftps_server.config import (
     CLIENT_CRL_FILE,
     CONFIG_DIRECTORY,
     EXPLICIT_PORT,
+    EXPLICIT_SOURCE_PORT,
     IMPLICIT_PORT,
+    IMPLICIT_SOURCE_PORT,
     PRIVATE_KEY_FILE,
     SERVER_FILE,
     USERS_FILE,
@@ -86,14 +88,7 @@ def _pod_spec(server: FtpsServer, *, passive: range, default_image: str) -> dict
         # Every port of the range would become variables of every pod of the namespace.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
-            "fsGroup": USER_ID,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _security_context(spec),
         "containers": [_container(spec, passive=passive, default_image=default_image)],
         "volumes": _volumes(server),
     }
@@ -101,6 +96,22 @@ def _pod_spec(server: FtpsServer, *, passive: range, default_image: str) -> dict
     if spec.image_pull_secrets:
         pod["imagePullSecrets"] = [_plain(secret) for secret in spec.image_pull_secrets]
     return pod
+
+
+def _security_context(spec: FtpsServerSpec) -> dict[str, Any]:
+    context: dict[str, Any] = {
+        "runAsNonRoot": True,
+        "runAsUser": USER_ID,
+        "runAsGroup": USER_ID,
+        "fsGroup": USER_ID,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if spec.active.enabled:
+        # In place of a capability, in the pod's own network only: one of the sysctls that `restricted` allows.
+        lowest = EXPLICIT_SOURCE_PORT if spec.explicit.enabled else IMPLICIT_SOURCE_PORT
+        context["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": str(lowest)}]
+    return context
 
 
 def _container(spec: FtpsServerSpec, *, passive: range, default_image: str) -> dict[str, Any]:

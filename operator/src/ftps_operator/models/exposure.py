@@ -77,9 +77,10 @@ class Passive(Model):
 
 
 class Active(Model):
-    """Active mode: the server connects to the client."""
+    """Active mode: the server connects to the client, from port 20 (explicit) or 989 (implicit)."""
 
-    enabled: Annotated[bool, NotYet("active mode is not supported yet", only=False)] = False
+    enabled: bool = False
+    """Only where pods see the clients' own addresses: the server connects to none but the one that it sees."""
 
 
 class ServiceType(StrEnum):
@@ -126,9 +127,18 @@ class LoadBalancerProfile(StrEnum):
 class ProxyProtocol(Model):
     """The PROXY protocol, by which a load balancer tells the client's address."""
 
-    enabled: Annotated[bool, NotYet("proxyProtocol is not supported yet", only=False)] = False
+    enabled: bool = False
+    """Control and passive ports take only connections that begin with its header."""
     allowed_proxies: list[CidrText] = Field(default=[], max_length=64)
-    """From whom a PROXY header is taken."""
+    """The load balancer's own networks: nobody else may say who the client is, or connect at all."""
+
+    rules = (
+        Rule(
+            "!self.enabled || self.allowedProxies.size() > 0",
+            "proxyProtocol needs allowedProxies",
+            lambda self: not self.enabled or bool(self.allowed_proxies),
+        ),
+    )
 
 
 class Service(Model):
@@ -139,6 +149,7 @@ class Service(Model):
     annotations: dict[str, str] = {}
     labels: dict[str, str] = {}
     load_balancer_class: str | None = Field(default=None, min_length=1)
+    """Fixed as long as the Service is of type LoadBalancer."""
     load_balancer_source_ranges: list[CidrText] = Field(default=[], max_length=256)
     load_balancer_profile: Annotated[
         LoadBalancerProfile, NotYet("only the Generic profile is supported yet", only="Generic")

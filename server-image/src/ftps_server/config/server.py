@@ -11,6 +11,10 @@ from ftps_server.config.base import ConfigError, ListenAddress, Model, Network, 
 EXPLICIT_PORT = 2121
 IMPLICIT_PORT = 9990
 ADMIN_PORT = 8080
+# One below the control ports 21 and 990 (RFC 959, section 3.2): where active data connections come from.
+EXPLICIT_SOURCE_PORT, IMPLICIT_SOURCE_PORT = 20, 989
+FIRST_CLIENT_PORT = 1024
+"""Active data connections go to no port below it (RFC 2577, section 3)."""
 TURN_BYTES = 256 * 1024
 
 

@@ -10,8 +10,6 @@ from ftps_server.channel import WRITE, Channel
 from ftps_server.eventloop import EventLoop
 from ftps_server.logs import warn
 
-EXPLICIT_SOURCE_PORT, IMPLICIT_SOURCE_PORT = 20, 989
-"""One below the control ports 21 and 990 (RFC 959, section 3.2)."""
 _PENDING = {0, errno.EINPROGRESS, errno.EALREADY}
 
 

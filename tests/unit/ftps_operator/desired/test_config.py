@@ -1,7 +1,15 @@
 import pytest
 
 from ftps_operator.desired.config import build_address_config, build_server_config
-from ftps_server.config import Announced, BanConfig, Bandwidth, ClientAuth, DataSessionReuse, UserFrom
+from ftps_server.config import (
+    Announced,
+    BanConfig,
+    Bandwidth,
+    ClientAuth,
+    DataSessionReuse,
+    ProxyProtocolConfig,
+    UserFrom,
+)
 from support.samples import everything, server
 
 
@@ -53,6 +61,8 @@ def test_nobody_is_banned_slowed_down_or_asked_for_a_certificate_unless_told():
     assert made.limits.bandwidth == Bandwidth()
     assert made.tls.client_auth.mode is ClientAuth.NONE
     assert made.passive.shared_ports is False
+    assert made.active.enabled is False
+    assert made.proxy_protocol is None
 
 
 def test_what_is_said_reaches_the_server():
@@ -63,6 +73,8 @@ def test_what_is_said_reaches_the_server():
     assert made.tls.client_auth.mode is ClientAuth.OPTIONAL
     assert made.tls.client_auth.user_from is UserFrom.EMAIL_SAN
     assert made.passive.shared_ports is True
+    assert made.active.enabled is True
+    assert made.proxy_protocol == ProxyProtocolConfig.model_validate({"allowedProxies": ["10.0.0.0/8", "fd00::/8"]})
 
 
 def test_the_drain_ends_before_the_pod_is_killed():

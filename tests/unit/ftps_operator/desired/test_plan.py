@@ -128,6 +128,19 @@ def template(**spec: Any) -> dict[str, Any]:
     return found
 
 
+def sysctls(**spec: Any) -> list[dict[str, str]] | None:
+    found: list[dict[str, str]] | None = template(**spec)["spec"]["securityContext"].get("sysctls")
+    return found
+
+
+def test_active_mode_opens_the_source_ports_to_who_is_not_root_and_nothing_else_does():
+    assert sysctls() is None
+    start = "net.ipv4.ip_unprivileged_port_start"
+    assert sysctls(active={"enabled": True}) == [{"name": start, "value": "20"}]
+    implicit_only = {"active": {"enabled": True}, "explicit": {"enabled": False}}
+    assert sysctls(**implicit_only) == [{"name": start, "value": "989"}]
+
+
 def test_changed_limits_are_reloaded_and_no_rollout():
     assert template(limits={"maxSessions": 5}) == template()
     assert template(passive={"sharedPorts": True}) != template()

@@ -20,7 +20,11 @@ USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
         ({"service": {"type": "NodePort"}}, ("spec",), "30000-32767"),
         ({"passive": {"firstPort": 65530}}, ("spec", "passive"), "65536"),
         ({"passive": {"portsPerReplica": 500, "maxReplicas": 3}}, ("spec", "passive"), "1000 ports"),
-        ({"active": {"enabled": True}}, ("spec", "active", "enabled"), "not supported yet"),
+        (
+            {"service": {"proxyProtocol": {"enabled": True}}},
+            ("spec", "service", "proxyProtocol"),
+            "proxyProtocol needs allowedProxies",
+        ),
         (
             {
                 "replicas": 2,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
+from ftps_server.config import FIRST_CLIENT_PORT
 from ftps_server.logs import event, warn
 from ftps_server.protocol.active import Connector
 from ftps_server.protocol.clienthello import ClientHello
@@ -85,8 +86,8 @@ class DataConnectionCommands(LoginCommands):
             # The bounce attack (RFC 2577, section 3): others would get connections from here.
             warn("bounce refused", target=ip, **self.identification())
             self.respond("501 Data connections go to your own address only.")
-        elif port < 1024:
-            self.respond("501 Data connections go to ports from 1024 on only.")
+        elif port < FIRST_CLIENT_PORT:
+            self.respond(f"501 Data connections go to ports from {FIRST_CLIENT_PORT} on only.")
         elif self._makes_way():
             self._connect((self.remote_ip, port))
 
