@@ -1,9 +1,10 @@
 """Where clients reach a server: address, endpoints."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ftps_operator.desired.config import service_address
+from ftps_operator.desired.config import service_addresses
 from ftps_operator.models.exposure import AUTO, ServiceType
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest
@@ -24,10 +25,13 @@ class Exposure:
 def expose(server: FtpsServer, observed: Observed) -> Exposure:
     """Find out where clients reach the server."""
     service = observed.service(server)
-    address = _address(server, observed, service)
-    if service is None or address is None:
+    addresses = _addresses(server, observed, service)
+    if service is None or not addresses:
         return Exposure(waiting_for=_WAITING_FOR[server.spec.service.type])
-    return Exposure(address=address, endpoints=tuple(_endpoints(server, service, address)))
+    return Exposure(
+        address=addresses[0],
+        endpoints=tuple(_endpoints(server, service, addresses)),
+    )
 
 
 _WAITING_FOR = {
@@ -37,22 +41,31 @@ _WAITING_FOR = {
 }
 
 
-def _address(server: FtpsServer, observed: Observed, service: Manifest | None) -> str | None:
+def _addresses(server: FtpsServer, observed: Observed, service: Manifest | None) -> list[str]:
     if server.spec.passive.address != AUTO:
-        return server.spec.passive.address
+        return [server.spec.passive.address]
     if server.spec.service.type is ServiceType.NODE_PORT:
-        hosts = (pod.get("status", {}).get("hostIP") for pod in observed.pods)
-        return next(filter(None, hosts), None)
-    return service_address(server, service)
+        return _node_addresses(observed, service)
+    return service_addresses(server, service)
 
 
-def _endpoints(server: FtpsServer, service: Manifest, address: str) -> list[dict[str, Any]]:
+def _node_addresses(observed: Observed, service: Manifest | None) -> list[str]:
+    """Those of the first pod's node, of the families that the Service has."""
+    families = (service or {}).get("spec", {}).get("ipFamilies") or []
+    statuses: Iterator[dict[str, Any]] = (pod.get("status", {}) for pod in observed.pods)
+    hosts = next((status["hostIPs"] for status in statuses if status.get("hostIPs")), ())
+    addresses = [host["ip"] for host in hosts]
+    return [address for address in addresses if ("IPv6" if ":" in address else "IPv4") in families]
+
+
+def _endpoints(server: FtpsServer, service: Manifest, addresses: list[str]) -> list[dict[str, Any]]:
     number = "nodePort" if server.spec.service.type is ServiceType.NODE_PORT else "port"
     ports = {port["name"]: port.get(number) for port in service["spec"]["ports"]}
-    host = f"[{address}]" if ":" in address else address
+    hosts = [f"[{address}]" if ":" in address else address for address in addresses]
     modes = (("Explicit", EXPLICIT_NAME, "ftp"), ("Implicit", IMPLICIT_NAME, "ftps"))
     return [
         {"mode": mode, "port": ports[name], "url": f"{scheme}://{host}:{ports[name]}"}
+        for host in hosts
         for mode, name, scheme in modes
         if ports.get(name)
     ]

@@ -211,9 +211,13 @@ def _available(findings: Findings) -> Finding:
 
 def _address(findings: Findings) -> Finding:
     kind = ConditionType.ADDRESS_ASSIGNED
-    if findings.exposure.address is not None:
-        return Finding(kind, True, "AddressAssigned", f"PASV announces {findings.exposure.address}")
-    return Finding(kind, False, "WaitingForAddress", findings.exposure.waiting_for)
+    exposure = findings.exposure
+    if exposure.address is None:
+        return Finding(kind, False, "WaitingForAddress", exposure.waiting_for)
+    told = f"PASV announces {exposure.address}"
+    if ":" in exposure.address:
+        told = f"the address is {exposure.address}; PASV knows IPv4 only, clients must use EPSV"
+    return Finding(kind, True, "AddressAssigned", told)
 
 
 def _dated(findings: Iterable[Finding], previous: Status, *, generation: int, now: str) -> list[dict[str, Any]]:

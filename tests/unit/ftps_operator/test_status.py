@@ -107,3 +107,8 @@ def test_a_network_policy_that_is_switched_off_does_not_keep_it_from_ready():
     made = server(networkPolicy={"enabled": False})
     found = compute(made, Findings(**(GOOD | {"network_policy_applied": False})), previous={}, now=BEFORE)
     assert conditions(found)["Ready"]["status"] == "True"
+
+
+def test_of_an_address_that_pasv_cannot_tell_it_is_told_what_clients_must_do():
+    told = conditions(status(exposure=Exposure(address="2001:db8::1")))
+    assert "clients must use EPSV" in told["AddressAssigned"]["message"]

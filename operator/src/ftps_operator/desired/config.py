@@ -111,24 +111,27 @@ def _announced(server: FtpsServer, service: Manifest | None) -> Announced | None
         return Announced(address=server.spec.passive.address)
     if server.spec.service.type is ServiceType.NODE_PORT:
         return Announced(environment=HOST_IP_VARIABLE)
-    address = service_address(server, service)
+    # PASV can tell an IPv4 address only (RFC 959); EPSV clients need none.
+    address = next((address for address in service_addresses(server, service) if ":" not in address), None)
     return Announced(address=address) if address else None
 
 
-def service_address(server: FtpsServer, service: Manifest | None) -> str | None:
-    """The address at which the Service is reached; None for a NodePort (the nodes' own) and while there is none."""
-    if service is None:
-        return None
+def service_addresses(server: FtpsServer, service: Manifest | None) -> list[str]:
+    """The addresses, or the host name, at which the Service is reached, what PASV can tell first.
+
+    None for a NodePort (they are the nodes') and while there is none.
+    """
+    service = service or {}
+    addresses: list[str] = []
     match server.spec.service.type:
         case ServiceType.LOAD_BALANCER:
             ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-            return next((entry.get("ip") or entry.get("hostname") for entry in ingress), None)
+            addresses = [*filter(None, (entry.get("ip") or entry.get("hostname") for entry in ingress))]
         case ServiceType.CLUSTER_IP:
             addresses = service.get("spec", {}).get("clusterIPs") or []
-            # PASV can only tell an IPv4 address (RFC 959); EPSV clients need none.
-            return next((address for address in addresses if ":" not in address), next(iter(addresses), None))
         case ServiceType.NODE_PORT:
-            return None
+            pass
+    return sorted(addresses, key=lambda address: ":" in address)
 
 
 def build_config_map(server: FtpsServer, address: AddressConfig) -> Manifest:

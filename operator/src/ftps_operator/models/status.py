@@ -42,7 +42,8 @@ class FtpsServerStatus(Model):
     conditions: Annotated[list[Condition] | None, Field(json_schema_extra=keyed_by("type"))] = None
     address: str | None = None
     """Where clients connect to."""
-    endpoints: Annotated[list[Endpoint] | None, Field(json_schema_extra=keyed_by("mode"))] = None
+    endpoints: Annotated[list[Endpoint] | None, Field(json_schema_extra=keyed_by("url"))] = None
+    """One for each way to connect, and for each of a dual-stack Service's addresses."""
     passive_ports: str | None = None
     """First and last passive port."""
     replicas: int | None = None

@@ -22,10 +22,16 @@ def service(**fields: object) -> dict[str, object]:
     [
         ("ClusterIP", service(), Announced(address="10.96.0.7")),
         ("ClusterIP", None, None),
+        ("ClusterIP", service(spec={"clusterIPs": ["fd00::1"]}), None),
         ("LoadBalancer", service(), None),
         (
             "LoadBalancer",
             service(status={"loadBalancer": {"ingress": [{"ip": "203.0.113.10"}]}}),
+            Announced(address="203.0.113.10"),
+        ),
+        (
+            "LoadBalancer",
+            service(status={"loadBalancer": {"ingress": [{"ip": "2001:db8::1"}, {"ip": "203.0.113.10"}]}}),
             Announced(address="203.0.113.10"),
         ),
         (
@@ -35,7 +41,9 @@ def service(**fields: object) -> dict[str, object]:
         ),
     ],
 )
-def test_the_service_s_own_address_is_announced(kind: str, live: dict[str, object] | None, announced: Announced | None):
+def test_the_service_s_own_address_is_announced_where_pasv_can_tell_it(
+    kind: str, live: dict[str, object] | None, announced: Announced | None
+):
     assert build_address_config(server(service={"type": kind}), live).default == announced
 
 
