@@ -291,47 +291,6 @@ def test_a_paused_server_is_not_changed(namespace: Namespace, server: dict[str, 
         condition(status, "Paused")
 
 
-def test_node_ports_are_the_passive_ports(namespace: Namespace):
-    namespace.apply(
-        ftps_server(
-            "nodeport",
-            service={"type": "NodePort"},
-            passive={"firstPort": 30500, "portsPerReplica": 3, "maxReplicas": 2},
-        )
-    )
-    status = namespace.wait_ready("nodeport")["status"]
-    service = namespace.get("service", "nodeport")
-    assert service is not None
-    pinned = {port["port"]: port["nodePort"] for port in service["spec"]["ports"] if port["name"].startswith("p")}
-    assert pinned == {port: port for port in range(30500, 30506)}
-    assert status["address"] == namespace.pods("nodeport")[0]["status"]["hostIP"]
-    explicit = next(port["nodePort"] for port in service["spec"]["ports"] if port["name"] == "ftp")
-    assert status["endpoints"][0]["url"] == f"ftp://{status['address']}:{explicit}"
-    namespace.delete("ftpsserver", "nodeport")
-
-
-def test_a_taken_node_port_is_told_by_its_field(namespace: Namespace):
-    blocker = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "blocker"},
-        "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30610}]},
-    }
-    passive = {"firstPort": 30610, "portsPerReplica": 1, "maxReplicas": 1}
-    namespace.apply(blocker, ftps_server("collision", service={"type": "NodePort"}, passive=passive))
-
-    def is_failed() -> dict[str, Any]:
-        found = namespace.server("collision")
-        assert kstatus(found) == FAILED
-        return found
-
-    found = eventually(is_failed, seconds=15)
-    assert condition(found, "Stalled")["reason"] == "ObjectRejected"
-    assert "30610" in condition(found, "Stalled")["message"]
-    namespace.delete("service", "blocker")
-    namespace.delete("ftpsserver", "collision")
-
-
 def test_the_namespace_refuses_pods_that_are_not_restricted(namespace: Namespace, server: dict[str, Any]):
     with pytest.raises(TestbedError, match='violates PodSecurity "restricted:latest"'):
         namespace.kubectl("run", "unsafe", "--image=localhost/none", "--privileged")

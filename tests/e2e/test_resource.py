@@ -83,7 +83,6 @@ REFUSED: list[tuple[Change, str]] = [
         {"service": {"type": "ClusterIP", "loadBalancerClass": "a/b"}},
         "loadBalancerClass and loadBalancerSourceRanges need type LoadBalancer",
     ),
-    ({"service": {"loadBalancerProfile": "AwsNlb"}}, "only the Generic profile is supported yet"),
     ({"service": {"proxyProtocol": {"enabled": True}}}, "proxyProtocol needs allowedProxies"),
     ({"storage": {}}, "exactly one of persistentVolumeClaim, existingClaim, emptyDir must be set"),
     (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftps_operator.desired.config import service_addresses
+from ftps_operator.desired.loadbalancers import remark
 from ftps_operator.models.exposure import AUTO, ServiceType
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest
@@ -20,6 +21,8 @@ class Exposure:
     endpoints: tuple[dict[str, Any], ...] = ()
     waiting_for: str = ""
     """What there is no address without."""
+    remark: str = ""
+    """What a person should know of it."""
 
 
 def expose(server: FtpsServer, observed: Observed) -> Exposure:
@@ -31,6 +34,7 @@ def expose(server: FtpsServer, observed: Observed) -> Exposure:
     return Exposure(
         address=addresses[0],
         endpoints=tuple(_endpoints(server, service, addresses)),
+        remark=remark(server),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ftps_operator.desired.loadbalancers import port_problem
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import is_ours, slots
 from ftps_operator.observed import Observed
@@ -16,6 +17,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     CERT_MANAGER_MISSING = "CertManagerMissing"
     ISSUER_KIND_UNKNOWN = "IssuerKindUnknown"
+    PORT_LIMIT_EXCEEDED = "PortLimitExceeded"
     NODE_PORT_UNAVAILABLE = "NodePortUnavailable"
     SERVICE_FIELD_FIXED = "ServiceFieldFixed"
     OBJECT_REJECTED = "ObjectRejected"
@@ -65,9 +67,15 @@ def _issuer_kind_is_known(server: FtpsServer, _: Observed) -> Verdict | None:
     )
 
 
+def _ports_fit_the_load_balancer(server: FtpsServer, _: Observed) -> Verdict | None:
+    problem = port_problem(server)
+    return Verdict(Reason.PORT_LIMIT_EXCEEDED, problem) if problem else None
+
+
 POLICIES: tuple[Policy, ...] = (
     _names_are_free,  # never write over what somebody else made
     _issuer_kind_is_known,  # needs no cluster to be seen
+    _ports_fit_the_load_balancer,  # before the cloud refuses, which is seen in its own Events only
     _cert_manager_is_served,  # it may be installed later: the reconcile comes back
 )
 

@@ -1,6 +1,7 @@
 """Which passive port belongs to which shard, and what ports are called."""
 
 from ftps_operator.models.exposure import Passive
+from ftps_operator.models.server import FtpsServer
 
 EXPLICIT_NAME = "ftp"
 IMPLICIT_NAME = "ftps"
@@ -13,6 +14,11 @@ def passive_port_name(port: int) -> str:
     kubernetes/kubernetes#118725: the merge key is port and protocol, the names must be unique all the same.
     """
     return f"p{port}"
+
+
+def control_ports(server: FtpsServer) -> list[int]:
+    """The Service's ports for control connections."""
+    return [mode.port for mode in (server.spec.explicit, server.spec.implicit) if mode.enabled]
 
 
 def shard_ports(passive: Passive, ordinal: int) -> range:

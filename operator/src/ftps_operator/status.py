@@ -217,7 +217,7 @@ def _address(findings: Findings) -> Finding:
     told = f"PASV announces {exposure.address}"
     if ":" in exposure.address:
         told = f"the address is {exposure.address}; PASV knows IPv4 only, clients must use EPSV"
-    return Finding(kind, True, "AddressAssigned", told)
+    return Finding(kind, True, "AddressAssigned", f"{told}; {exposure.remark}" if exposure.remark else told)
 
 
 def _dated(findings: Iterable[Finding], previous: Status, *, generation: int, now: str) -> list[dict[str, Any]]:

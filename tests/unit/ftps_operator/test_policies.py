@@ -43,3 +43,11 @@ def test_cert_manager_is_asked_for_only_where_it_is_needed():
 def test_an_external_issuer_s_kind_is_its_own_affair():
     external = {"certManager": {"issuerRef": {"name": "a", "kind": "Other", "group": "example.com"}}}
     assert evaluate(server(tls=external), Observed()) is None
+
+
+def test_more_ports_than_the_load_balancer_takes_are_refused_before_it_does():
+    service = {"type": "LoadBalancer", "loadBalancerProfile": "AwsNlb"}
+    assert evaluate(server(service=service), Observed()) is None
+    verdict = evaluate(server(service=service, passive={"maxReplicas": 4}), Observed())
+    assert verdict is not None
+    assert verdict.reason is Reason.PORT_LIMIT_EXCEEDED

@@ -109,6 +109,8 @@ def test_a_network_policy_that_is_switched_off_does_not_keep_it_from_ready():
     assert conditions(found)["Ready"]["status"] == "True"
 
 
-def test_of_an_address_that_pasv_cannot_tell_it_is_told_what_clients_must_do():
+def test_what_is_peculiar_of_an_address_is_told_beside_it():
+    told = conditions(status(exposure=Exposure(address="203.0.113.10", remark="every port is open")))
+    assert told["AddressAssigned"]["message"] == "PASV announces 203.0.113.10; every port is open"
     told = conditions(status(exposure=Exposure(address="2001:db8::1")))
     assert "clients must use EPSV" in told["AddressAssigned"]["message"]

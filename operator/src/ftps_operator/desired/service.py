@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ftps_operator.desired.loadbalancers import build_annotations
 from ftps_operator.models.exposure import Service, ServiceType
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, metadata, pod_selector
@@ -17,8 +18,8 @@ def build_service(server: FtpsServer) -> Manifest:
     service = server.spec.service
     meta = metadata(server, server.metadata.name)
     meta["labels"] = service.labels | meta["labels"]
-    if service.annotations:
-        meta["annotations"] = service.annotations
+    if annotations := build_annotations(server):
+        meta["annotations"] = annotations
     spec: dict[str, Any] = {
         "type": service.type.value,
         "selector": pod_selector(server.metadata.name),

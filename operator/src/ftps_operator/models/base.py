@@ -10,14 +10,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 VALIDATIONS = "x-kubernetes-validations"
 
@@ -33,34 +32,6 @@ class Rule:
     cel: str
     message: str
     holds: Callable[[Any], bool] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet:
-    """Marks a field that has its final place but that no code honours yet: every value but `only` is refused."""
-
-    message: str
-    only: bool | int | str | None = None
-
-    def __get_pydantic_core_schema__(self, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        match self.only:
-            case None:
-                cel = "false"
-            case bool():
-                cel = "self" if self.only else "!self"
-            case int():
-                cel = f"self == {self.only}"
-            case _:
-                cel = f"self == '{self.only}'"
-        return handler(schema) | {VALIDATIONS: [{"rule": cel, "message": self.message}]}
-
-    def _check(self, value: object) -> object:
-        if value not in (None, self.only):
-            raise ValueError(self.message)
-        return value
 
 
 class Model(BaseModel):

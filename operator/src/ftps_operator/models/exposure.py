@@ -1,11 +1,10 @@
 """How clients reach a server: control ports, passive ports, the Service."""
 
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import Field
 
-from ftps_operator.models.base import CidrText, Model, NotYet, PortNumber, Rule
+from ftps_operator.models.base import CidrText, Model, PortNumber, Rule
 
 AUTO = "Auto"
 NODE_PORTS = range(30000, 32768)
@@ -114,7 +113,7 @@ class IpFamily(StrEnum):
 
 
 class LoadBalancerProfile(StrEnum):
-    """Whose load balancer it is: each has limits and annotations of its own."""
+    """Whose load balancer it is."""
 
     GENERIC = "Generic"
     AWS_NLB = "AwsNlb"
@@ -147,13 +146,13 @@ class Service(Model):
     type: ServiceType = ServiceType.CLUSTER_IP
     """With NodePort, every passive port is its own node port."""
     annotations: dict[str, str] = {}
+    """They win over those of `loadBalancerProfile`."""
     labels: dict[str, str] = {}
     load_balancer_class: str | None = Field(default=None, min_length=1)
     """Fixed as long as the Service is of type LoadBalancer."""
     load_balancer_source_ranges: list[CidrText] = Field(default=[], max_length=256)
-    load_balancer_profile: Annotated[
-        LoadBalancerProfile, NotYet("only the Generic profile is supported yet", only="Generic")
-    ] = LoadBalancerProfile.GENERIC
+    load_balancer_profile: LoadBalancerProfile = LoadBalancerProfile.GENERIC
+    """Adds the annotations that this vendor's load balancer needs, and refuses more ports than it takes."""
     external_traffic_policy: TrafficPolicy = TrafficPolicy.LOCAL
     """Local keeps the clients' addresses, and several replicas on one node; Cluster lets them spread."""
     ip_family_policy: IpFamilyPolicy = IpFamilyPolicy.SINGLE_STACK
