@@ -63,7 +63,7 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
 def _fetch_for_tests() -> None:
     """What the tests need of registries, none of which is reached from where they run."""
     packages.ensure(packages.FOR_TESTS)
-    for module in ("clients.toolchain", "pyftpdlib_suite.sdist"):
+    for module in ("testbed.simulator", "clients.toolchain", "pyftpdlib_suite.sdist"):
         done = subprocess.run([sys.executable, "-m", module], cwd=CHECKOUT / "tests", check=False)
         if done.returncode:
             raise TestbedError(f"cannot get what the tests need: {module} has failed")

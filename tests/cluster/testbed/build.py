@@ -34,10 +34,15 @@ CERT_MANAGER = "github.com/cert-manager/cert-manager"
 
 def key() -> str:
     """Differs whenever the programs could."""
-    digest = hashlib.sha256(_version_flags().encode())
-    for path in sorted(SOURCES.rglob("*")):
+    return digest_of(SOURCES, _version_flags())
+
+
+def digest_of(folder: Path, flags: str = "") -> str:
+    """Of everything that is in a folder, and of how it is built."""
+    digest = hashlib.sha256(flags.encode())
+    for path in sorted(folder.rglob("*")):
         if path.is_file():
-            digest.update(str(path.relative_to(SOURCES)).encode() + b"\0" + path.read_bytes())
+            digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
