@@ -35,8 +35,9 @@ _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 # What the authorizer says, unlike the admission plugins, which answer 403 too.
 _LACKS_PERMISSION = re.compile(r'User ".*" cannot ')
-# kubernetes/kubernetes#118877, #139253: a manifest that does not fit the schema is answered 500.
-_UNFIT = "failed to create typed patch object"
+# Answered 500 although no retry can help: a manifest that does not fit the schema (kubernetes/kubernetes#118877,
+# #139253), and a node port that is asked for twice in one Service (registry/core/service/storage/alloc.go).
+_UNFIT = ("failed to create typed patch object", "duplicate nodePort")
 
 
 class ApiClient(Protocol):
@@ -223,7 +224,7 @@ def _failure(status: int, body: bytes, request: str, *, retry_after: str | None 
             return _refusal(message, details)
         case 401 | 408 | 410 | 429:
             return TransientError(message, retry_after=_seconds(retry_after))
-        case _ if status < 500 or _UNFIT in message:
+        case _ if status < 500 or any(words in message for words in _UNFIT):
             return _invalid(InvalidError, answer.get("message") or message, details)
         case _:
             return TransientError(f"{message} ({status})", retry_after=_seconds(retry_after))

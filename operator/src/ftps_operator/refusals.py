@@ -8,6 +8,8 @@ from ftps_operator.naming import Manifest
 from ftps_operator.policies import Reason, Verdict
 
 _NODE_PORT = re.compile(r"spec\.ports\[\d+\]\.nodePort")
+# The API server had chosen it for a control port, before the passive ports were node ports, too.
+_TWICE = "duplicate nodePort"
 # Said of a Service's loadBalancerClass, ipFamilies and clusterIPs.
 _FIXED = "may not change once set"
 
@@ -17,15 +19,13 @@ def explain(server: FtpsServer, manifest: Manifest, error: InvalidError) -> Verd
     name = manifest["metadata"]["name"]
     told = f"{manifest['kind']} {name}: {error}"
     if manifest["kind"] == "Service":
+        if _TWICE in str(error):
+            return Verdict(Reason.NODE_PORT_UNAVAILABLE, f"{told}; {_another_service(server)}")
         for cause in error.causes:
+            if _NODE_PORT.fullmatch(cause.field):
+                return Verdict(Reason.NODE_PORT_UNAVAILABLE, f"{told}; {_another_range(server)}")
             if cause.message.endswith(_FIXED):
                 return Verdict(Reason.SERVICE_FIELD_FIXED, f"{told}; {_another_service(server)}")
-            if _NODE_PORT.fullmatch(cause.field):
-                # Twice in one Service: the API server had chosen it for a control port, before the passive ports were
-                # node ports, too.
-                is_own = cause.message.startswith("Duplicate value")
-                mend = _another_service(server) if is_own else _another_range(server)
-                return Verdict(Reason.NODE_PORT_UNAVAILABLE, f"{told}; {mend}")
     return Verdict(Reason.OBJECT_REJECTED, told)
 
 

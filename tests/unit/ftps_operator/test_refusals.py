@@ -17,7 +17,6 @@ OUTSIDE = Cause(
 )
 CLASS = Cause("spec.loadBalancerClass", 'Invalid value: "b": may not change once set')
 FAMILY = Cause("spec.ipFamilies[0]", 'Invalid value: "IPv6": may not change once set')
-TWICE = Cause("spec.ports[3].nodePort", "Duplicate value: 30103")
 NO_FAMILY = Cause("spec.ipFamilies[0]", 'Invalid value: "IPv6": not configured on this cluster')
 ANOTHER = Cause("spec.ports[3].port", "Invalid value: 0: must be between 1 and 65535, inclusive")
 
@@ -32,7 +31,6 @@ def refused(*causes: Cause) -> InvalidError:
     [
         (TAKEN, Reason.NODE_PORT_UNAVAILABLE, "the passive ports, 30100-30139: free them"),
         (OUTSIDE, Reason.NODE_PORT_UNAVAILABLE, "another passive.firstPort"),
-        (TWICE, Reason.NODE_PORT_UNAVAILABLE, "`kubectl delete service exchange -n files`"),
         (CLASS, Reason.SERVICE_FIELD_FIXED, "`kubectl delete service exchange -n files`"),
         (FAMILY, Reason.SERVICE_FIELD_FIXED, "`kubectl delete service exchange -n files`"),
         (NO_FAMILY, Reason.OBJECT_REJECTED, ""),
@@ -44,6 +42,12 @@ def test_a_refused_service_is_told_with_what_to_do(cause: Cause, reason: Reason,
     assert verdict.reason is reason
     assert cause.message in verdict.message
     assert words in verdict.message
+
+
+def test_a_control_port_with_a_passive_port_s_number_is_a_service_to_be_made_anew():
+    verdict = explain(MADE, build_service(MADE), InvalidError("duplicate nodePort: {TCP 30103}"))
+    assert verdict.reason is Reason.NODE_PORT_UNAVAILABLE
+    assert "`kubectl delete service exchange -n files`" in verdict.message
 
 
 def test_one_of_several_causes_is_enough():
