@@ -67,6 +67,19 @@ def test_a_digest_wins_over_a_tag(cluster: Cluster):
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == f"ftps-operator@{digest}"
 
 
+def test_an_operator_of_a_class_has_a_lease_of_its_own(cluster: Cluster):
+    for settings, lease in (((), RELEASE), (('operatorClass="canary"',), f"{RELEASE}-canary")):
+        documents = render(cluster, *settings)
+        (deployment,) = of_kind(documents, "Deployment")
+        environment = {
+            each["name"]: each.get("value") for each in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        }
+        assert environment["FTPS_OPERATOR_LEASE_NAME"] == lease
+        assert environment.get("FTPS_OPERATOR_OPERATOR_CLASS") == ("canary" if settings else None)
+        named = [rule["resourceNames"] for rule in rules(documents) if "resourceNames" in rule]
+        assert named == [[lease]]
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
@@ -76,6 +89,7 @@ def test_a_digest_wins_over_a_tag(cluster: Cluster):
         ("image.digest=latest", "digest"),
         ("logLevel=loud", "logLevel"),
         ("logFormat=xml", "logFormat"),
+        ("operatorClass=Canary", "operatorClass"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(cluster: Cluster, setting: str, words: str):

@@ -123,3 +123,25 @@ def ftps_server(name: str, *, users: tuple[str, ...] = (), **spec: Any) -> dict[
         }
         | spec,
     }
+
+
+# Every kind that the operator makes.
+OWNED_KINDS = (
+    "deployments,services,configmaps,secrets,serviceaccounts,persistentvolumeclaims,"
+    "networkpolicies,poddisruptionbudgets,certificates"
+)
+
+
+def content(resource: dict[str, Any]) -> dict[str, Any]:
+    """All of an object but its status, and what the API server and a status's writers note at each write."""
+    kept = {key: value for key, value in resource.items() if key != "status"}
+    meta = {key: value for key, value in resource["metadata"].items() if key != "resourceVersion"}
+    if "managedFields" in meta:
+        meta["managedFields"] = [entry for entry in meta["managedFields"] if entry.get("subresource") != "status"]
+    return kept | {"metadata": meta}
+
+
+def owned(namespace: Namespace, server: str) -> dict[str, dict[str, Any]]:
+    """The content of every object of a server, by kind and name."""
+    items = namespace.objects(OWNED_KINDS, f"ftps-operator.io/server={server}")
+    return {f"{item['kind']} {item['metadata']['name']}": content(item) for item in items}

@@ -14,6 +14,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if .Values.serviceAccount.create }}{{ default .Release.Name .Values.serviceAccount.name }}{{ else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
 {{- end }}
 
+{{- /* Operators of two classes lead side by side, also while a release goes from one to the other. */}}
+{{- define "ftps-operator.leaseName" -}}
+{{ .Release.Name }}{{ with .Values.operatorClass }}-{{ . }}{{ end }}
+{{- end }}
+
 {{- /* An image's reference: dict "image" (repository, tag, digest) "default" (tag). */}}
 {{- define "ftps-operator.image" -}}
 {{- if .image.digest }}{{ .image.repository }}@{{ .image.digest }}{{ else }}{{ .image.repository }}:{{ default .default .image.tag }}{{ end }}

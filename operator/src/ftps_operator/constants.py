@@ -9,6 +9,9 @@ API_VERSION = f"{GROUP}/{VERSION}"
 FIELD_MANAGER = "ftps-operator"
 STATUS_FIELD_MANAGER = "ftps-operator-status"
 
+OPERATOR_CLASS = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""What a class of operators may be called: it becomes a part of their Lease's name."""
+
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "ftps-operator"
 NAME_LABEL = "app.kubernetes.io/name"

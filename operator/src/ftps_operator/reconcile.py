@@ -71,7 +71,7 @@ class Reconciler:
 
     async def _reconcile(self, key: Key) -> float | None:
         body = await self._cache.get(FTPS_SERVER, key.namespace, key.name)
-        if body is None or "deletionTimestamp" in body["metadata"]:
+        if body is None or "deletionTimestamp" in body["metadata"] or not self._is_of_our_class(body):
             self._forget(key)
             return None
         logs.of_generation(body["metadata"]["generation"])
@@ -110,6 +110,11 @@ class Reconciler:
         if previous.get("observedGeneration", -1) == body["metadata"]["generation"]:
             return body
         return await self._write_status(body, status.in_progress(body["metadata"], previous, now=self._timestamp()))
+
+    def _is_of_our_class(self, body: Manifest) -> bool:
+        """Whether the server is of this operator's class. Another's is left as it stands, its status included."""
+        found: str = body["spec"].get("operatorClass", "")
+        return found == self._settings.operator_class
 
     def _unreadable(self, body: Manifest, error: ValidationError) -> Status:
         problems = "; ".join(

@@ -7,9 +7,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ftps_operator.constants import OPERATOR_CLASS
+
 PREFIX = "FTPS_OPERATOR_"
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_OPERATOR_CLASS = re.compile(OPERATOR_CLASS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,10 @@ class Settings:
     """Whose servers are looked after; empty for all of the cluster."""
     operator_namespace: str = "default"
     """Where the lease is kept."""
+    operator_class: str = ""
+    """Whose servers are looked after: those with just this `operatorClass`; empty for those without one."""
     lease_name: str = "ftps-operator"
-    """The lease by which one of several operators leads."""
+    """The lease by which one of several operators of a class leads."""
     leader_election: bool = True
     """False for a single process, as in development."""
     identity: str = ""
@@ -55,7 +60,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add("--server-image", "", "image of servers that do not name one themselves")
     add("--namespaces", "", "comma-separated; empty for all")
     add("--operator-namespace", "default", "where the lease is kept")
-    add("--lease-name", "ftps-operator", "the lease by which one of several operators leads")
+    add("--operator-class", "", "look after the servers with just this operatorClass; empty for those without one")
+    add("--lease-name", "", "the lease by which one of several operators leads; by default ftps-operator[-CLASS]")
     add("--leader-election", "true", "true or false")
     add("--identity", socket.gethostname(), "this process's name in the lease and in Events; no two may share it")
     add("--workers", "8", "how many servers are reconciled side by side")
@@ -78,7 +84,8 @@ def _settings(parsed: argparse.Namespace) -> Settings:
         server_image=parsed.server_image,
         namespaces=_namespaces(parsed.namespaces),
         operator_namespace=parsed.operator_namespace,
-        lease_name=parsed.lease_name,
+        operator_class=_operator_class(parsed.operator_class),
+        lease_name=parsed.lease_name or "-".join(filter(None, ("ftps-operator", parsed.operator_class))),
         leader_election=_one_of("--leader-election", parsed.leader_election, ("true", "false")) == "true",
         identity=parsed.identity or socket.gethostname(),
         workers=_number("--workers", parsed.workers, at_most=100),
@@ -97,6 +104,12 @@ def _namespaces(text: str) -> tuple[str, ...]:
         if not _NAMESPACE.fullmatch(name):
             raise ValueError(f"--namespaces: {name!r} is no namespace's name")
     return names
+
+
+def _operator_class(text: str) -> str:
+    if text and not _OPERATOR_CLASS.fullmatch(text):
+        raise ValueError(f"--operator-class: {text!r} is no word of lower case letters, digits and '-'")
+    return text
 
 
 def _one_of(flag: str, text: str, allowed: tuple[str, ...]) -> str:

@@ -8,9 +8,9 @@ RELEASE = "ftps-operator"
 NAMESPACE = "ftps-operator"
 
 
-def install_operator(cluster: Cluster, *settings: str) -> None:
+def install_operator(cluster: Cluster, *settings: str, release: str = RELEASE, namespace: str = NAMESPACE) -> None:
     """Install or upgrade, and wait until it runs. The namespace enforces the restricted Pod Security Standard."""
-    ensure_namespace(cluster, NAMESPACE)
+    ensure_namespace(cluster, namespace)
     values = [
         *image_values(cluster, "image", "ftps-operator"),
         *image_values(cluster, "serverImage", "ftps-server"),
@@ -21,10 +21,10 @@ def install_operator(cluster: Cluster, *settings: str) -> None:
         "upgrade",
         "--install",
         "--force-conflicts",
-        RELEASE,
+        release,
         str(CHART),
         "--namespace",
-        NAMESPACE,
+        namespace,
         "--wait",
         "--timeout",
         "120s",

@@ -48,6 +48,8 @@ def test_the_election_is_on_or_off_however_it_is_spelt(text: str, meant: bool):
         ("--namespaces", "team-*"),
         ("--namespaces", "!team"),
         ("--namespaces", "Team"),
+        ("--operator-class", "Canary"),
+        ("--operator-class", "two words"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(flag: str, value: str, capsys: pytest.CaptureFixture[str]):
@@ -62,3 +64,10 @@ def test_what_makes_no_sense_is_refused_by_name(flag: str, value: str, capsys: p
 def test_a_missing_image_is_told():
     with pytest.raises(SystemExit):
         parse([], {})
+
+
+def test_operators_of_two_classes_do_not_share_a_lease():
+    assert parse(IMAGE, {}).lease_name == "ftps-operator"
+    of_class = parse([*IMAGE, "--operator-class", "canary"], {})
+    assert (of_class.operator_class, of_class.lease_name) == ("canary", "ftps-operator-canary")
+    assert parse([*IMAGE, "--operator-class", "canary", "--lease-name", "mine"], {}).lease_name == "mine"

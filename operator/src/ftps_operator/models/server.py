@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
+from ftps_operator.constants import OPERATOR_CLASS
 from ftps_operator.models.base import Model, ObjectName, Rule, keyed_by
 from ftps_operator.models.exposure import NODE_PORTS, Active, Explicit, Implicit, Passive, Service, ServiceType
 from ftps_operator.models.limits import Limits
@@ -35,6 +36,8 @@ def _client_certificates_are_asked_for(self: "FtpsServerSpec") -> bool:
 class FtpsServerSpec(Model):
     """What the server should be."""
 
+    operator_class: str | None = Field(default=None, pattern=OPERATOR_CLASS)
+    """Which operator looks after the server: one of just this class; none, one without a class."""
     explicit: Explicit = Explicit()
     implicit: Implicit = Implicit()
     passive: Passive = Passive()
