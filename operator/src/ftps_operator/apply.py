@@ -4,8 +4,8 @@ from ftps_operator.applied import is_applied, mark_of, marked
 from ftps_operator.cache import Cache
 from ftps_operator.desired.plan import Inputs, steps
 from ftps_operator.desired.rollout import surplus_shard
-from ftps_operator.errors import InvalidError
-from ftps_operator.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, SECRET, Kind, of
+from ftps_operator.errors import ConflictError, InvalidError
+from ftps_operator.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, SECRET, SERVICE_ACCOUNT, Kind, of
 from ftps_operator.metrics import Metrics
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, is_ours, slots, tls_name
@@ -69,6 +69,9 @@ def _must_stay(server: FtpsServer, observed: Observed, kind: Kind, name: str) ->
     if kind == DEPLOYMENT:
         return name != surplus_shard(server, observed)
     if kind == PERSISTENT_VOLUME_CLAIM:
-        return not observed.objects[kind, name]["metadata"].get("ownerReferences")  # deletionPolicy Retain
+        return True  # its files go with the server, if at all
+    tls = server.spec.tls
+    if (kind, name) in ((SECRET, tls.secret_name), (SERVICE_ACCOUNT, server.spec.service_account_name)):
+        return True  # the spec names what was ours as somebody's own
     # cert-manager writes this one.
     return kind == SECRET and name == tls_name(server.metadata.name) and server.spec.tls.cert_manager is not None

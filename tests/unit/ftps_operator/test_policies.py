@@ -1,4 +1,15 @@
-from ftps_operator.kinds import CONFIG_MAP
+from typing import Any
+
+from ftps_operator.kinds import (
+    CERTIFICATE,
+    CONFIG_MAP,
+    NETWORK_POLICY,
+    PERSISTENT_VOLUME_CLAIM,
+    POD_DISRUPTION_BUDGET,
+    SECRET,
+    SERVICE_ACCOUNT,
+    Kind,
+)
 from ftps_operator.naming import config_name, labels, metadata
 from ftps_operator.observed import Observed
 from ftps_operator.policies import Reason, evaluate
@@ -51,3 +62,25 @@ def test_more_ports_than_the_load_balancer_takes_are_refused_before_it_does():
     verdict = evaluate(server(service=service, passive={"maxReplicas": 4}), Observed())
     assert verdict is not None
     assert verdict.reason is Reason.PORT_LIMIT_EXCEEDED
+
+
+def taken(kind: Kind, name: str, **spec: Any) -> bool:
+    """Whether somebody's own object of that name stalls a server."""
+    return evaluate(server(**spec), Observed(objects={(kind, name): {"metadata": {"name": name}}})) is not None
+
+
+def test_somebody_s_own_is_no_trouble_where_nothing_is_to_be_made():
+    assert taken(SERVICE_ACCOUNT, "exchange")
+    assert not taken(SERVICE_ACCOUNT, "exchange", serviceAccountName="exchange")
+    assert taken(SECRET, "exchange-tls", tls={"selfSigned": {}})
+    assert not taken(SECRET, "exchange-tls", tls={"secretName": "exchange-tls"})
+    assert taken(CERTIFICATE, "exchange-tls", tls=CERT_MANAGER)
+    assert not taken(CERTIFICATE, "exchange-tls", tls={"secretName": "exchange-tls"})
+    assert taken(PERSISTENT_VOLUME_CLAIM, "exchange-data", storage={"persistentVolumeClaim": {"size": "1Gi"}})
+    assert not taken(PERSISTENT_VOLUME_CLAIM, "exchange-data", storage={"existingClaim": "exchange-data"})
+    assert taken(NETWORK_POLICY, "exchange")
+    assert not taken(NETWORK_POLICY, "exchange", networkPolicy={"enabled": False})
+    assert taken(POD_DISRUPTION_BUDGET, "exchange")
+    assert not taken(POD_DISRUPTION_BUDGET, "exchange", podDisruptionBudget={"enabled": False})
+
+
