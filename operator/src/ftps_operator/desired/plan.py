@@ -7,6 +7,7 @@ from functools import partial
 
 from ftps_operator import certificates
 from ftps_operator.certificates import CertificateFacts
+from ftps_operator.constants import GROUP
 from ftps_operator.credentials import Credentials
 from ftps_operator.desired.account import build_service_account
 from ftps_operator.desired.certificate import build_certificate, service_names
@@ -14,14 +15,14 @@ from ftps_operator.desired.config import build_address_config, build_config_map
 from ftps_operator.desired.deployment import tls_secret_name
 from ftps_operator.desired.disruption import build_disruption_budget
 from ftps_operator.desired.networkpolicy import build_network_policy
-from ftps_operator.desired.secrets import build_tls_secret, build_users_secret
+from ftps_operator.desired.secrets import ISSUER_GROUP_ANNOTATION, build_tls_secret, build_users_secret
 from ftps_operator.desired.service import build_service
-from ftps_operator.desired.shards import build_shard
+from ftps_operator.desired.shards import build_shard, outdated_shards
 from ftps_operator.desired.storage import build_claim
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, metadata, tls_name
 from ftps_operator.observed import Observed
-from ftps_server.config import CERTIFICATE_FILE, CLIENT_CA_FILE, CLIENT_CRL_FILE, PRIVATE_KEY_FILE
+from ftps_server.config import CERTIFICATE_FILE, CLIENT_CA_FILE, CLIENT_CRL_FILE, PRIVATE_KEY_FILE, SERVER_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,12 @@ def _service(server: FtpsServer, _: Observed, __: Inputs) -> Manifest:
 
 
 def _config_map(server: FtpsServer, observed: Observed, _: Inputs) -> Manifest:
-    return build_config_map(server, build_address_config(server, observed.service(server)))
+    made = build_config_map(server, build_address_config(server, observed.service(server)))
+    live = observed.config_map(server)
+    if live is not None and client_auth_problem(server, observed):
+        # The pods stay as they are. A container that restarts must not be told of files that its pod does not have.
+        made["data"] |= {key: text for key, text in live.get("data", {}).items() if key == SERVER_FILE.name}
+    return made
 
 
 def _users_secret(server: FtpsServer, _: Observed, inputs: Inputs) -> Manifest:
@@ -105,9 +111,13 @@ def _tls_secret(server: FtpsServer, observed: Observed, inputs: Inputs) -> Manif
         return _self_signed(server, observed, now=inputs.now)
     if server.spec.tls.cert_manager is None or secret is None:
         return None
+    if secret.annotations.get(ISSUER_GROUP_ANNOTATION) == GROUP:
+        return None  # self-signed: it serves on until cert-manager has written its own into it
     # cert-manager leaves its Secret behind when the Certificate goes; an owner takes it along. The uid keeps the
-    # apply from making an empty Secret, should this one be gone by now.
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata(server, secret.name) | {"uid": secret.uid}}
+    # apply from making an empty Secret, should this one be gone by now. The type cannot change: of a Secret that was
+    # self-signed it is ours, and left out it would be.
+    meta = metadata(server, secret.name) | {"uid": secret.uid}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "kubernetes.io/tls"}
 
 
 def _claim(server: FtpsServer, _: Observed, __: Inputs) -> Manifest | None:
@@ -120,9 +130,10 @@ def _disruption_budget(server: FtpsServer, _: Observed, __: Inputs) -> Manifest 
 
 
 def _shard(ordinal: int, server: FtpsServer, observed: Observed, inputs: Inputs) -> Manifest | None:
-    # A pod whose Secret is missing waits in the kubelet's back-off, for minutes: it is made once there is one.
+    # A pod whose Secret is missing waits in the kubelet's back-off, for minutes: it is made once there is one. Until
+    # then those that there are go on as they are.
     lacks_files = inspect_tls(server, observed).facts is None or client_auth_problem(server, observed)
-    if lacks_files and observed.deployment(server, ordinal) is None:
+    if lacks_files and ordinal in outdated_shards(server, observed, default_image=inputs.default_image):
         return None
     return build_shard(server, observed, ordinal, default_image=inputs.default_image)
 

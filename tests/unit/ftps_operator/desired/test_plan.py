@@ -1,6 +1,7 @@
 """The manifests, compared with files that people can read. To renew them: UPDATE_GOLDEN=1 make test-unit."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ import pytest
 import yaml
 
 from ftps_operator.certificates import self_sign
-from ftps_operator.desired.plan import client_auth_problem
+from ftps_operator.desired.plan import Inputs, client_auth_problem
 from ftps_operator.desired.secrets import build_tls_secret
 from ftps_operator.kinds import of
+from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import claimed_slots
 from ftps_operator.observed import Observed
 from ftps_operator.secretview import SecretView
-from support.samples import NOW, everything, manifests, owned, server
+from support.samples import NOBODY, NOW, everything, manifests, owned, server
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -176,3 +178,41 @@ def test_what_is_not_wanted_is_not_claimed():
     assert claimed == {"ConfigMap", "Secret", "Service", "Deployment"}
     assert [name for kind, name in claimed_slots(made) if kind.kind == "Secret"] == ["exchange-users"]
     assert [name for kind, name in claimed_slots(made) if kind.kind == "Deployment"] == ["exchange-0"]
+
+
+def observed_after(made: FtpsServer, **secrets: dict[str, bytes]) -> Observed:
+    """A cluster in which everything was made while the Secrets were there."""
+    observed = with_secrets(**secrets)
+    for manifest in manifests(made, observed).values():
+        observed = observed.with_object(owned(made, manifest))
+    return observed
+
+
+def test_a_change_that_needs_a_missing_secret_waits_and_the_pods_stay_as_they_are():
+    observed = observed_after(server(), mine=TLS)
+    wanted = manifests(server(tls=WITH_CLIENT_AUTH), observed)
+    assert "Deployment" not in wanted
+    # What a container would read that restarts in its old pod.
+    assert wanted["ConfigMap"]["data"] == manifests(server(), observed)["ConfigMap"]["data"]
+    assert "Deployment" not in manifests(server(tls={"secretName": "other"}), observed)
+    mended = replace(observed, secrets={**observed.secrets, **with_secrets(partners=AUTHORITIES).secrets})
+    wanted = manifests(server(tls=WITH_CLIENT_AUTH), mended)
+    assert "client-ca" in volumes(wanted["Deployment"])
+    assert '"mode":"Required"' in wanted["ConfigMap"]["data"]["server.json"]
+
+
+def test_a_secret_that_was_self_signed_is_left_to_cert_manager_once_it_has_written_it():
+    made = server(tls={"certManager": {"issuerRef": {"name": "a"}}})
+    pair = build_tls_secret(made, certificate=PAIR.certificate, private_key=PAIR.private_key)
+    stored = SecretView.of(owned(made, pair))
+    before = manifests(made, Observed(secrets={"exchange-tls": stored}))
+    assert before["Secret"]["metadata"]["name"] == "exchange-users"
+    issued = replace(stored, annotations={"cert-manager.io/issuer-group": "cert-manager.io"})
+    from ftps_operator.desired.plan import _tls_secret
+
+    inputs = Inputs(credentials=NOBODY, default_image="ftps-server:1", now=NOW)
+    secret = _tls_secret(made, Observed(secrets={"exchange-tls": issued}), inputs)
+    assert secret is not None
+    assert secret["metadata"]["uid"] == "uid-child"
+    assert secret["type"] == "kubernetes.io/tls"  # immutable, and perhaps ours
+    assert "data" not in secret
