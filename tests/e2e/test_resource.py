@@ -125,6 +125,11 @@ UNCHANGEABLE: list[tuple[Change, Change, str]] = [
         {"storage": {"persistentVolumeClaim": {"accessModes": ["ReadWriteMany"]}}},
         "accessModes and storageClassName of a claim cannot be changed",
     ),
+    (
+        {"tls": {"certManager": CERT_MANAGER | {"privateKey": {"rotationPolicy": "Never"}}}},
+        {"tls": {"certManager": {"privateKey": {"algorithm": "RSA"}}}},
+        "with rotationPolicy Never the key stays: algorithm and size cannot be changed",
+    ),
 ]
 NAME_RULE = "metadata.name must be at most 50 lower case letters, digits and '-', and begin with a letter"
 USER_RULE = "FtpsUser is not supported yet; list the user in spec.users of its FtpsServer"

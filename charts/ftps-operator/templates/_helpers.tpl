@@ -54,6 +54,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [cert-manager.io]
   resources: [certificates]
   verbs: [get, list, watch, create, patch, delete]
+# Only there cert-manager tells what an issuer lacks.
+- apiGroups: [cert-manager.io]
+  resources: [certificaterequests]
+  verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 from dataclasses import dataclass
+from enum import Enum
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,9 +11,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+WARN_BEFORE = datetime.timedelta(days=14)
+WARN_AT_LAST_PART = 6
+"""Of a short life only so small a part is worth a warning: cert-manager renews when a third of it is left."""
 LIFETIME = datetime.timedelta(days=90)
 RENEW_BEFORE = datetime.timedelta(days=30)
 _COMMON_NAME_LIMIT = 64  # RFC 5280, ub-common-name
+
+
+class Lifetime(Enum):
+    """How much of a certificate's life is left."""
+
+    GOOD = "good"
+    ENDING = "ending"
+    """So little that whoever renews it is late."""
+    OVER = "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,17 @@ class CertificateFacts:
     """SHA-256, hexadecimal."""
     names: frozenset[str]
     """DNS names and IP addresses."""
+
+    @property
+    def ends_soon_at(self) -> datetime.datetime:
+        """When a warning is due."""
+        return self.not_after - min(WARN_BEFORE, (self.not_after - self.not_before) / WARN_AT_LAST_PART)
+
+    def lifetime(self, now: datetime.datetime) -> Lifetime:
+        """How much is left."""
+        if now >= self.not_after:
+            return Lifetime.OVER
+        return Lifetime.ENDING if now >= self.ends_soon_at else Lifetime.GOOD
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,10 @@ RELOAD_ANNOTATION = f"{GROUP}/reload"
 """On a pod: digest of what the server reloads. A change makes the kubelet refresh the mounted files at once."""
 
 
+CERTIFICATE_EXPIRING = "CertificateExpiring"
+"""The reason of CertificateReady while the certificate is good, but not for long."""
+
+
 class ConditionType(StrEnum):
     """The conditions of an FtpsServer."""
 

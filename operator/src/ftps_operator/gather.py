@@ -5,7 +5,8 @@ import asyncio
 from ftps_operator.cache import Cache
 from ftps_operator.desired.deployment import tls_secret_name
 from ftps_operator.errors import KindNotServedError
-from ftps_operator.kinds import CERTIFICATE, POD, SECRET, WATCHED_CHILDREN, Kind
+from ftps_operator.issuance import is_issued, request_name
+from ftps_operator.kinds import CERTIFICATE, CERTIFICATE_REQUEST, POD, SECRET, WATCHED_CHILDREN, Kind
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, claimed_slots, tls_name, users_name
 from ftps_operator.observed import Observed
@@ -29,10 +30,17 @@ async def gather(cache: Cache, server: FtpsServer) -> Observed:
         secrets={name: SecretView.of(live) if live else None for (kind, name), live in answers if kind == SECRET},
         pods=tuple(known[POD]),
         cert_manager_served=all(live is not NOT_SERVED for _, live in answers),
+        certificate_request=await _get_request(cache, objects.get((CERTIFICATE, tls_name(server.metadata.name)))),
     )
 
 
 NOT_SERVED: Manifest = {}
+
+
+async def _get_request(cache: Cache, certificate: Manifest | None) -> Manifest | None:
+    if certificate is None or is_issued(certificate):
+        return None
+    return await cache.get(CERTIFICATE_REQUEST, certificate["metadata"]["namespace"], request_name(certificate))
 
 
 async def _belonging(cache: Cache, kind: Kind, owner: tuple[str, str]) -> list[Manifest]:

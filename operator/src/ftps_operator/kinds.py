@@ -27,6 +27,7 @@ DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
+CERTIFICATE_REQUEST = Kind("cert-manager.io/v1", "CertificateRequest", "certificaterequests")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
@@ -59,6 +60,7 @@ _KNOWN = {
         NETWORK_POLICY,
         POD_DISRUPTION_BUDGET,
         CERTIFICATE,
+        CERTIFICATE_REQUEST,
         EVENT,
         LEASE,
     )

@@ -19,6 +19,8 @@ class Observed:
     """Every Secret that the server names or that is ours; None for a missing one."""
     pods: tuple[Manifest, ...] = field(default=(), repr=False)
     cert_manager_served: bool = True
+    certificate_request: Manifest | None = field(default=None, repr=False)
+    """What cert-manager is about to make of a Certificate that it has not issued yet."""
 
     def own(self, server: FtpsServer, kind: Kind, name: str) -> Manifest | None:
         """The object in a slot, if it is this server's."""

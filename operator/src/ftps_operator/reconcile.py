@@ -11,7 +11,7 @@ from ftps_operator import credentials, logs, status
 from ftps_operator.apply import RejectedError, apply_all
 from ftps_operator.availability import assess
 from ftps_operator.cache import Cache
-from ftps_operator.certificates import RENEW_BEFORE
+from ftps_operator.certificates import RENEW_BEFORE, Lifetime
 from ftps_operator.constants import PAUSED_ANNOTATION, RELOAD_ANNOTATION
 from ftps_operator.credentials import Credentials
 from ftps_operator.desired.plan import Inputs, client_auth_problem, inspect_tls
@@ -20,6 +20,7 @@ from ftps_operator.desired.shards import outdated_shards
 from ftps_operator.events import EventRecorder
 from ftps_operator.exposed import expose
 from ftps_operator.gather import gather, named_secrets, own_secrets
+from ftps_operator.issuance import is_issued, saying
 from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, NETWORK_POLICY, POD
 from ftps_operator.metrics import Metrics
 from ftps_operator.models.server import FtpsServer
@@ -33,6 +34,8 @@ from ftps_operator.status import Findings, Status
 from ftps_operator.transitions import transitions
 from ftps_operator.workqueue import Key
 
+RETRY_ISSUING_SECONDS = 10.0
+"""CertificateRequests, in which cert-manager tells what an issuer lacks, are not watched."""
 RETRY_STALLED_SECONDS = 30.0
 """What stalls a server may be mended elsewhere, unseen by our watches: cert-manager installed, a name set free."""
 
@@ -183,10 +186,16 @@ class Reconciler:
     def _come_back(self, server: FtpsServer, findings: Findings) -> float | None:
         if findings.verdict is not None:
             return RETRY_STALLED_SECONDS
-        if server.spec.tls.self_signed is not None and findings.served.facts is not None:
-            due = findings.served.facts.not_after - RENEW_BEFORE - self._now()
-            return max(due.total_seconds(), 1.0)
-        return None
+        if findings.not_issued:
+            return RETRY_ISSUING_SECONDS
+        facts = findings.served.facts
+        if facts is None:
+            return None
+        moments = [facts.ends_soon_at, facts.not_after]
+        if server.spec.tls.self_signed is not None:
+            moments.append(facts.not_after - RENEW_BEFORE)
+        now = self._now()
+        return min(((moment - now).total_seconds() for moment in moments if moment > now), default=None)
 
     def _timestamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -200,15 +209,17 @@ def _findings(
     verdict: Verdict | None,
     paused: bool,
     default_image: str,
+    now: datetime.datetime,
 ) -> Findings:
-    wanted = reload_digest(server, observed)
+    served = inspect_tls(server, observed)
     return Findings(
         verdict=verdict,
         paused=paused,
         users=len(users.users.users),
         user_problems=users.problems,
-        served=inspect_tls(server, observed),
-        certificate_message=_certificate_message(server, observed),
+        served=served,
+        lifetime=served.facts.lifetime(now) if served.facts else Lifetime.GOOD,
+        not_issued=_not_issued(server, observed),
         client_auth_problem=client_auth_problem(server, observed),
         availability=assess(
             [observed.deployment(server, ordinal) for ordinal in range(server.spec.replicas)],
@@ -221,9 +232,11 @@ def _findings(
     )
 
 
-def _certificate_message(server: FtpsServer, observed: Observed) -> str:
-    """What cert-manager says."""
-    certificate = observed.own(server, CERTIFICATE, tls_name(server.metadata.name)) or {}
-    conditions: dict[str, Any] = {each["type"]: each for each in certificate.get("status", {}).get("conditions", [])}
-    saying = conditions.get("Issuing") or conditions.get("Ready") or {}
-    return str(saying.get("message", ""))
+def _not_issued(server: FtpsServer, observed: Observed) -> str:
+    """What cert-manager says of a certificate that it has not issued as it is asked for. Empty: nothing is amiss."""
+    if server.spec.tls.cert_manager is None:
+        return ""
+    certificate = observed.own(server, CERTIFICATE, tls_name(server.metadata.name))
+    if certificate is None or is_issued(certificate):
+        return ""
+    return saying(certificate, observed.certificate_request)

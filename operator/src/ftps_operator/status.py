@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftps_operator.availability import Availability
-from ftps_operator.constants import ConditionType
+from ftps_operator.certificates import Lifetime
+from ftps_operator.constants import CERTIFICATE_EXPIRING, ConditionType
 from ftps_operator.desired.plan import Served
 from ftps_operator.exposed import Exposure
 from ftps_operator.models.server import FtpsServer
@@ -41,8 +42,9 @@ class Findings:
     user_problems: tuple[str, ...] = ()
     users: int | None = None
     served: Served = field(default_factory=lambda: Served(None, "not looked at yet"))
-    certificate_message: str = ""
-    """What cert-manager says of a certificate that it has not issued."""
+    lifetime: Lifetime = Lifetime.GOOD
+    not_issued: str = ""
+    """What cert-manager says of a certificate that it has not issued, or not yet as it is asked for."""
     client_auth_problem: str = ""
     """Why it is not known whose client certificates are trusted."""
     availability: Availability = field(default_factory=Availability)
@@ -167,9 +169,20 @@ def _rollout(counts: Availability) -> tuple[str, str]:
 
 def _certificate(findings: Findings) -> Finding:
     kind = ConditionType.CERTIFICATE_READY
-    if (facts := findings.served.facts) is not None:
-        return Finding(kind, True, "CertificateValid", f"valid until {facts.not_after:%Y-%m-%d %H:%M:%S} UTC")
-    return Finding(kind, False, "CertificateNotReady", findings.certificate_message or findings.served.problem)
+    facts, not_issued = findings.served.facts, findings.not_issued
+    if facts is None:
+        return Finding(kind, False, "CertificateNotReady", not_issued or findings.served.problem)
+    until = f"{facts.not_after:%Y-%m-%d %H:%M:%S} UTC"
+    if findings.lifetime is Lifetime.OVER:
+        reason = "; ".join(filter(None, (f"clients refuse it: it was valid until {until}", not_issued)))
+        return Finding(kind, False, "CertificateExpired", reason)
+    if not_issued:
+        return Finding(
+            kind, False, "CertificateNotReady", f"{not_issued}; until then one valid until {until} is served"
+        )
+    if findings.lifetime is Lifetime.ENDING:
+        return Finding(kind, True, CERTIFICATE_EXPIRING, f"valid until {until}, and not renewed yet")
+    return Finding(kind, True, "CertificateValid", f"valid until {until}")
 
 
 def _users(findings: Findings) -> Finding:

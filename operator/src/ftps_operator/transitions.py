@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ftps_operator.constants import ConditionType
+from ftps_operator.constants import CERTIFICATE_EXPIRING, ConditionType
 
 # What it is good for a condition to be; Reconciling and Paused are neither good nor bad.
 _GOOD = {
@@ -30,9 +30,14 @@ class Transition:
 def transitions(before: dict[str, Any], after: dict[str, Any]) -> list[Transition]:
     """The conditions whose status changed. One that starts out as not good yet is no news."""
     old = {condition["type"]: condition["status"] for condition in before.get("conditions", [])}
+    reasons = {condition["reason"] for condition in before.get("conditions", [])}
     result = []
     for condition in after.get("conditions", []):
         kind, status = condition["type"], condition["status"]
+        if condition["reason"] == CERTIFICATE_EXPIRING:
+            if CERTIFICATE_EXPIRING not in reasons:
+                result.append(Transition("Warning", CERTIFICATE_EXPIRING, condition["message"]))
+            continue
         good = _GOOD.get(kind)
         if good is None or old.get(kind) == status:
             continue

@@ -22,3 +22,20 @@ def test_that_a_new_server_is_not_ready_yet_is_no_news():
 
 def test_that_a_new_server_is_stalled_is():
     assert transitions({}, status(Stalled="True")) == [Transition("Warning", "StalledIsTrue", "m")]
+
+
+def reason(status: str, text: str) -> dict[str, object]:
+    return {"conditions": [{"type": "CertificateReady", "status": status, "reason": text, "message": "m"}]}
+
+
+def test_a_certificate_whose_end_is_near_is_told_once_although_it_is_good():
+    good, ending, over = (
+        reason("True", "CertificateValid"),
+        reason("True", "CertificateExpiring"),
+        reason("False", "CertificateExpired"),
+    )
+    assert transitions(good, ending) == [Transition("Warning", "CertificateExpiring", "m")]
+    assert transitions({}, ending) == [Transition("Warning", "CertificateExpiring", "m")]
+    assert transitions(ending, ending) == []
+    assert transitions(ending, good) == []
+    assert transitions(ending, over) == [Transition("Warning", "CertificateExpired", "m")]

@@ -68,6 +68,12 @@ class PrivateKey(Model):
             "size must be 256, 384 or 521 with ECDSA; 2048, 3072 or 4096 with RSA",
             lambda self: self.size is None or (self.algorithm is KeyAlgorithm.RSA) == (self.size >= 2048),
         ),
+        # cert-manager would wait for a person, and tell nobody but its own events.
+        Rule(
+            "self.rotationPolicy == 'Always' || (self.algorithm == oldSelf.algorithm"
+            " && has(self.size) == has(oldSelf.size) && (!has(self.size) || self.size == oldSelf.size))",
+            "with rotationPolicy Never the key stays: algorithm and size cannot be changed",
+        ),
     )
 
 
