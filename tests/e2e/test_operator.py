@@ -3,25 +3,12 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from support.polling import eventually
 from support.servers import Namespace, ftps_server
 from testbed import Cluster
 from testbed.install import NAMESPACE, RELEASE
-
-
-@pytest.fixture
-def without_deployment(operator: Cluster) -> Iterator[Cluster]:
-    """The chart's permissions without its process."""
-    operator.kubectl("scale", "deployment", RELEASE, "-n", NAMESPACE, "--replicas=0")
-    operator.kubectl("wait", "pods", "-n", NAMESPACE, "--all", "--for=delete", "--timeout=60s")
-    yield operator
-    operator.kubectl("scale", "deployment", RELEASE, "-n", NAMESPACE, "--replicas=1")
-    operator.kubectl("rollout", "status", "deployment", RELEASE, "-n", NAMESPACE, "--timeout=60s")
 
 
 def start(cluster: Cluster, log: Path) -> "subprocess.Popen[bytes]":
