@@ -37,7 +37,7 @@ def stalled(namespace: Namespace, name: str, reason: str) -> str:
 
 def command(message: str) -> list[str]:
     """The kubectl command that a message offers."""
-    found = re.search("`kubectl ([^`]+)`", message)
+    found = re.search("kubectl ([^`]+)", message)
     assert found is not None, message
     return found[1].split()
 
@@ -160,7 +160,7 @@ def test_another_class_is_refused_with_the_command_that_helps(namespace: Namespa
     namespace.wait_ready("class")
     for wanted in (ANOTHER_CLASS, None):
         namespace.patch("ftpsserver", "class", {"spec": {"service": {"loadBalancerClass": wanted}}})
-        message = stalled(namespace, "class", "ServiceFieldFixed")
+        message = stalled(namespace, "class", "ImmutableField")
         assert "may not change once set" in message
     embedded.kubectl(*command(message))
     namespace.wait_ready("class")

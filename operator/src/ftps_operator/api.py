@@ -59,8 +59,11 @@ class ApiClient(Protocol):
     ) -> AsyncIterator[list[Manifest]]:
         """Read all objects of a namespace, or of the cluster, some at a time."""
 
-    async def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply: the fields in the manifest become ours, all others stay as they are."""
+    async def apply(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Server-side apply: the fields in the manifest become ours, all others stay as they are.
+
+        `dry_run`: nothing is written, the answer is what the object would be.
+        """
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status alone."""
@@ -130,14 +133,18 @@ class KubernetesApi:
                 return
             query["continue"] = following
 
-    async def apply(self, manifest: Manifest) -> Manifest:
-        return await self._apply(manifest, FIELD_MANAGER)
+    async def apply(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        return await self._apply(manifest, FIELD_MANAGER, dry_run=dry_run)
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         return await self._apply(manifest, STATUS_FIELD_MANAGER, subresource="status")
 
-    async def _apply(self, manifest: Manifest, manager: str, subresource: str = "") -> Manifest:
+    async def _apply(
+        self, manifest: Manifest, manager: str, *, subresource: str = "", dry_run: bool = False
+    ) -> Manifest:
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
         path = _path(of(manifest), manifest["metadata"]["namespace"], manifest["metadata"]["name"], subresource)
         return await self._request("PATCH", path, query=query, body=manifest, content_type=_APPLY)
 

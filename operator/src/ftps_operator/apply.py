@@ -1,10 +1,13 @@
 """Writes what a server should consist of and does not, and removes what it should not."""
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from ftps_operator.applied import is_applied, mark_of, marked
-from ftps_operator.cache import Cache
 from ftps_operator.desired.plan import Inputs, steps
 from ftps_operator.desired.rollout import surplus_shard
 from ftps_operator.errors import ConflictError, InvalidError
+from ftps_operator.immutable import can_be_made_anew
 from ftps_operator.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, SECRET, SERVICE_ACCOUNT, Kind, of
 from ftps_operator.metrics import Metrics
 from ftps_operator.models.server import FtpsServer
@@ -21,14 +24,25 @@ class RejectedError(Exception):
         self.error = error
 
 
+class Writer(Protocol):
+    """What writes, or finds out what writing would do. The methods are ApiClient's."""
+
+    async def apply(self, manifest: Manifest) -> Manifest: ...
+
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> object: ...
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None: ...
+
+
 async def apply_all(
-    cache: Cache, server: FtpsServer, observed: Observed, inputs: Inputs, *, settled: bool, metrics: Metrics
+    writer: Writer, server: FtpsServer, observed: Observed, inputs: Inputs, *, settled: bool, metrics: Metrics
 ) -> Observed:
     """Write every object that is not as it should be, in the order of the steps, then prune.
 
     `settled`: everything was there once, so what is missing was taken away. Returns what is known afterwards. Raises
-    RejectedError.
+    RejectedError, and ConflictError where an object is being made anew.
     """
+    namespace = server.metadata.namespace
     kept: set[tuple[Kind, str]] = set()
     for step in steps(server):
         manifest = step(server, observed, inputs)
@@ -41,14 +55,18 @@ async def apply_all(
         if live is not None and is_applied(manifest, live):
             continue
         try:
-            observed = observed.with_object(await cache.apply(manifest))
+            observed = observed.with_object(await writer.apply(manifest))
         except InvalidError as error:
-            raise RejectedError(manifest, error) from error
+            if live is None or not can_be_made_anew(slot[0], error):
+                raise RejectedError(manifest, error) from error
+            await writer.delete(slot[0], namespace, slot[1], uid=live["metadata"]["uid"])
+            # Not at once: what takes its place follows from which pods end with it.
+            raise ConflictError(f"{slot[0].kind} {slot[1]} is made anew: {error}") from error
         metrics.applies.labels(slot[0].kind).inc()
         if settled if live is None else mark_of(live) == mark_of(manifest):
             metrics.drift.labels(slot[0].kind).inc()
     for kind, name in leftovers(server, kept, observed):
-        await cache.delete(kind, server.metadata.namespace, name, uid=observed.objects[kind, name]["metadata"]["uid"])
+        await writer.delete(kind, namespace, name, uid=observed.objects[kind, name]["metadata"]["uid"])
         observed = observed.without(kind, name)
     return observed
 
@@ -74,4 +92,4 @@ def _must_stay(server: FtpsServer, observed: Observed, kind: Kind, name: str) ->
     if (kind, name) in ((SECRET, tls.secret_name), (SERVICE_ACCOUNT, server.spec.service_account_name)):
         return True  # the spec names what was ours as somebody's own
     # cert-manager writes this one.
-    return kind == SECRET and name == tls_name(server.metadata.name) and server.spec.tls.cert_manager is not None
+    return kind == SECRET and name == tls_name(server.metadata.name) and tls.cert_manager is not None

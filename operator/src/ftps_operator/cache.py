@@ -58,6 +58,10 @@ class Cache:
         """Server-side apply."""
         return self._take_in(await self._api.apply(manifest))
 
+    async def rehearse(self, manifest: Manifest) -> Manifest:
+        """What the object would be after a server-side apply."""
+        return await self._api.apply(manifest, dry_run=True)
+
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status alone."""
         return self._take_in(await self._api.apply_status(manifest))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ftps_operator.constants import MODE_ANNOTATION, PLAN_MODE
 from ftps_operator.desired.loadbalancers import port_problem
 from ftps_operator.kinds import (
     CERTIFICATE,
@@ -23,13 +24,14 @@ class Reason(StrEnum):
     """Why a server is stalled; the same word stands in conditions and Events."""
 
     INVALID_SPEC = "InvalidSpec"
+    MODE_UNKNOWN = "ModeUnknown"
     NAME_TAKEN = "NameTaken"
     CERT_MANAGER_MISSING = "CertManagerMissing"
     ISSUER_KIND_UNKNOWN = "IssuerKindUnknown"
     PORT_LIMIT_EXCEEDED = "PortLimitExceeded"
     NODE_PORT_UNAVAILABLE = "NodePortUnavailable"
-    SERVICE_FIELD_FIXED = "ServiceFieldFixed"
     OBJECT_REJECTED = "ObjectRejected"
+    IMMUTABLE_FIELD = "ImmutableField"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,13 @@ def _is_wanted(server: FtpsServer, kind: Kind, name: str) -> bool:
     return wanted.get(kind, True)
 
 
+def _mode_is_known(server: FtpsServer, _: Observed) -> Verdict | None:
+    mode = server.metadata.annotations.get(MODE_ANNOTATION, PLAN_MODE)
+    if mode == PLAN_MODE:
+        return None
+    return Verdict(Reason.MODE_UNKNOWN, f"annotation {MODE_ANNOTATION}: there is no mode {mode!r}, only {PLAN_MODE!r}")
+
+
 def _cert_manager_is_served(server: FtpsServer, observed: Observed) -> Verdict | None:
     if server.spec.tls.cert_manager is None or observed.cert_manager_served:
         return None
@@ -97,6 +106,7 @@ def _ports_fit_the_load_balancer(server: FtpsServer, _: Observed) -> Verdict | N
 
 
 POLICIES: tuple[Policy, ...] = (
+    _mode_is_known,  # who misspells `plan` wants nothing changed
     _names_are_free,  # never write over what somebody else made
     _issuer_kind_is_known,  # needs no cluster to be seen
     _ports_fit_the_load_balancer,  # before the cloud refuses, which is seen in its own Events only

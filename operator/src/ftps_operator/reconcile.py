@@ -3,16 +3,16 @@
 import asyncio
 import datetime
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from ftps_operator import credentials, logs, status
-from ftps_operator.apply import RejectedError, apply_all
+from ftps_operator.apply import RejectedError, Writer, apply_all
 from ftps_operator.availability import assess
 from ftps_operator.cache import Cache
 from ftps_operator.certificates import RENEW_BEFORE, Lifetime
-from ftps_operator.constants import PAUSED_ANNOTATION, RELOAD_ANNOTATION
+from ftps_operator.constants import MODE_ANNOTATION, PAUSED_ANNOTATION, PLAN_MODE, RELOAD_ANNOTATION
 from ftps_operator.credentials import Credentials
 from ftps_operator.desired.plan import Inputs, client_auth_problem, inspect_tls
 from ftps_operator.desired.reload import pods_to_touch, reload_digest
@@ -21,13 +21,15 @@ from ftps_operator.events import EventRecorder
 from ftps_operator.exposed import expose
 from ftps_operator.gather import gather, named_secrets, own_secrets
 from ftps_operator.issuance import is_issued, saying
-from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, NETWORK_POLICY, POD
+from ftps_operator.kinds import CERTIFICATE, DEPLOYMENT, FTPS_SERVER, NETWORK_POLICY, POD
 from ftps_operator.metrics import Metrics
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, tls_name, users_name
 from ftps_operator.observed import Observed
+from ftps_operator.planned import Plan, later_changes
 from ftps_operator.policies import Reason, Verdict, evaluate
 from ftps_operator.refusals import explain
+from ftps_operator.rehearsal import Rehearsal
 from ftps_operator.secretpoll import SecretPoll
 from ftps_operator.settings import Settings
 from ftps_operator.status import Findings, Status
@@ -83,23 +85,27 @@ class Reconciler:
         except ValidationError as error:
             await self._write_status(body, self._unreadable(body, error))
             return None
-        paused = server.metadata.annotations.get(PAUSED_ANNOTATION) == "true"
-        if not paused:
+        is_paused = server.metadata.annotations.get(PAUSED_ANNOTATION) == "true"
+        is_planning = server.metadata.annotations.get(MODE_ANNOTATION) == PLAN_MODE
+        is_held = is_paused or is_planning
+        if not is_held:
             body = await self._announce_change(body)
         observed = await gather(self._cache, server)
         users = await asyncio.to_thread(self._resolve_users, server, observed)
         verdict = evaluate(server, observed)
-        if verdict is None and not paused:
+        plan = await self._plan(server, observed, users, verdict) if is_planning else None
+        if verdict is None and not is_held:
             settled = status.is_ready(body.get("status", {}), server.metadata.generation)
-            observed, verdict = await self._put_into_effect(server, observed, users, settled=settled)
+            observed, verdict = await self._put_into_effect(
+                self._cache, server, observed, users, settled=settled, metrics=self._metrics
+            )
         self._watch_secrets(key, server, observed)
-        findings = _findings(
-            server,
-            observed,
-            users,
+        findings = replace(
+            _findings(server, observed, users, default_image=self._settings.server_image, now=self._now()),
             verdict=verdict,
-            paused=paused,
-            default_image=self._settings.server_image,
+            paused=is_paused,
+            plan=plan,
+            reloaded=not is_held or not pods_to_touch(observed, reload_digest(server, observed)),
         )
         self._tell(key, findings)
         await self._write_status(
@@ -107,17 +113,17 @@ class Reconciler:
         )
         return self._come_back(server, findings)
 
+    def _is_of_our_class(self, body: Manifest) -> bool:
+        """Whether the server is of this operator's class. Another's is left as it stands, its status included."""
+        found: str = body["spec"].get("operatorClass", "")
+        return found == self._settings.operator_class
+
     async def _announce_change(self, body: Manifest) -> Manifest:
         """Let Ready turn False before anything is done about a new generation."""
         previous: Status = body.get("status", {})
         if previous.get("observedGeneration", -1) == body["metadata"]["generation"]:
             return body
         return await self._write_status(body, status.in_progress(body["metadata"], previous, now=self._timestamp()))
-
-    def _is_of_our_class(self, body: Manifest) -> bool:
-        """Whether the server is of this operator's class. Another's is left as it stands, its status included."""
-        found: str = body["spec"].get("operatorClass", "")
-        return found == self._settings.operator_class
 
     def _unreadable(self, body: Manifest, error: ValidationError) -> Status:
         problems = "; ".join(
@@ -132,18 +138,35 @@ class Reconciler:
         own = observed.secrets.get(users_name(server.metadata.name))
         return credentials.resolve(server.spec.users, secrets=observed.secrets, previous=own)
 
+    async def _plan(self, server: FtpsServer, observed: Observed, users: Credentials, verdict: Verdict | None) -> Plan:
+        rehearsal = Rehearsal(self._cache, observed)
+        if verdict is None:
+            _, verdict = await self._put_into_effect(
+                rehearsal, server, observed, users, settled=False, metrics=Metrics()
+            )
+        noted = {change.name for change in rehearsal.changes if change.kind == DEPLOYMENT}
+        later = later_changes(server, observed, noted, default_image=self._settings.server_image)
+        return Plan((*rehearsal.changes, *later), obstacle=verdict)
+
     async def _put_into_effect(
-        self, server: FtpsServer, observed: Observed, users: Credentials, *, settled: bool
+        self,
+        writer: Writer,
+        server: FtpsServer,
+        observed: Observed,
+        users: Credentials,
+        *,
+        settled: bool,
+        metrics: Metrics,
     ) -> tuple[Observed, Verdict | None]:
         inputs = Inputs(credentials=users, default_image=self._settings.server_image, now=self._now())
         try:
-            observed = await apply_all(self._cache, server, observed, inputs, settled=settled, metrics=self._metrics)
+            observed = await apply_all(writer, server, observed, inputs, settled=settled, metrics=metrics)
         except RejectedError as rejected:
             return observed, explain(server, rejected.manifest, rejected.error)
         # Only now that the files have changed: the kubelet reads them as soon as it sees the annotation.
         wanted = reload_digest(server, observed)
         for pod in pods_to_touch(observed, wanted):
-            await self._cache.annotate(POD, server.metadata.namespace, pod, {RELOAD_ANNOTATION: wanted})
+            await writer.annotate(POD, server.metadata.namespace, pod, {RELOAD_ANNOTATION: wanted})
         return observed, None
 
     def _watch_secrets(self, key: Key, server: FtpsServer, observed: Observed) -> None:
@@ -206,15 +229,11 @@ def _findings(
     observed: Observed,
     users: Credentials,
     *,
-    verdict: Verdict | None,
-    paused: bool,
     default_image: str,
     now: datetime.datetime,
 ) -> Findings:
     served = inspect_tls(server, observed)
     return Findings(
-        verdict=verdict,
-        paused=paused,
         users=len(users.users.users),
         user_problems=users.problems,
         served=served,
@@ -228,7 +247,6 @@ def _findings(
         ),
         exposure=expose(server, observed),
         network_policy_applied=observed.own(server, NETWORK_POLICY, server.metadata.name) is not None,
-        reloaded=not paused or not pods_to_touch(observed, wanted),
     )
 
 

@@ -2,7 +2,9 @@
 
 import re
 
+from ftps_operator import immutable
 from ftps_operator.errors import InvalidError
+from ftps_operator.kinds import SERVICE, of
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest
 from ftps_operator.policies import Reason, Verdict
@@ -10,23 +12,19 @@ from ftps_operator.policies import Reason, Verdict
 _NODE_PORT = re.compile(r"spec\.ports\[\d+\]\.nodePort")
 # The API server had chosen it for a control port, before the passive ports were node ports, too.
 _TWICE = "duplicate nodePort"
-# Said of a Service's loadBalancerClass, ipFamilies and clusterIPs.
-_FIXED = "may not change once set"
 
 
 def explain(server: FtpsServer, manifest: Manifest, error: InvalidError) -> Verdict:
     """Name the object and its fields; for what is known to happen, also what a person can change."""
-    name = manifest["metadata"]["name"]
-    told = f"{manifest['kind']} {name}: {error}"
-    if manifest["kind"] == "Service":
+    kind, name = of(manifest), manifest["metadata"]["name"]
+    told = f"{kind.kind} {name}: {error}"
+    if kind == SERVICE:
         if _TWICE in str(error):
             return Verdict(Reason.NODE_PORT_UNAVAILABLE, f"{told}; {_another_service(server)}")
         for cause in error.causes:
             if _NODE_PORT.fullmatch(cause.field):
                 return Verdict(Reason.NODE_PORT_UNAVAILABLE, f"{told}; {_another_range(server)}")
-            if cause.message.endswith(_FIXED):
-                return Verdict(Reason.SERVICE_FIELD_FIXED, f"{told}; {_another_service(server)}")
-    return Verdict(Reason.OBJECT_REJECTED, told)
+    return immutable.explain(server, kind, name, error)
 
 
 def _another_range(server: FtpsServer) -> str:

@@ -21,11 +21,12 @@ class SecretView:
     def of(cls, manifest: dict[str, Any]) -> Self:
         """Read what the API server answered."""
         meta = manifest["metadata"]
+        version = meta.get("resourceVersion", "")  # a dry run makes objects that have none
         return cls(
             name=meta["name"],
             uid=meta["uid"],
-            version=f"{meta['uid']}/{meta['resourceVersion']}",
-            resource_version=meta["resourceVersion"],
+            version=f"{meta['uid']}/{version}",
+            resource_version=version,
             data={key: b64decode(value) for key, value in (manifest.get("data") or {}).items()},
             annotations=meta.get("annotations") or {},
         )

@@ -14,6 +14,7 @@ from ftps_operator.desired.plan import Served
 from ftps_operator.exposed import Exposure
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, pod_selector
+from ftps_operator.planned import Plan
 from ftps_operator.policies import Verdict
 from ftps_operator.ports import span
 
@@ -39,6 +40,8 @@ class Findings:
 
     verdict: Verdict | None = None
     paused: bool = False
+    plan: Plan | None = None
+    """What would change, where nothing is to be but the status."""
     user_problems: tuple[str, ...] = ()
     users: int | None = None
     served: Served = field(default_factory=lambda: Served(None, "not looked at yet"))
@@ -57,7 +60,7 @@ class Findings:
 def compute(server: FtpsServer, findings: Findings, *, previous: Status, now: str) -> Status:
     """The whole status. A condition keeps its transition time while its status stands. `now` is RFC 3339."""
     generation = server.metadata.generation
-    if findings.paused:
+    if findings.paused or findings.plan is not None:
         # Not acted upon: the generation counts as unseen, so that nobody takes the change for done.
         generation = previous.get("observedGeneration", -1)
     status: Status = {
@@ -79,6 +82,8 @@ def compute(server: FtpsServer, findings: Findings, *, previous: Status, now: st
             "issuer": facts.issuer,
             "fingerprint": facts.fingerprint,
         }
+    if findings.plan is not None and findings.plan.obstacle is None:
+        status["plan"] = findings.plan.as_status()
     return status
 
 
@@ -139,7 +144,19 @@ def _findings(server: FtpsServer, findings: Findings) -> list[Finding]:
         result.append(Finding(ConditionType.STALLED, True, stalled_by.reason, stalled_by.message))
     if findings.paused:
         result.append(Finding(ConditionType.PAUSED, True, "Paused", "changes are not put into effect"))
+    if findings.plan is not None:
+        result.append(_planned(findings.plan))
     return result + parts
+
+
+def _planned(plan: Plan) -> Finding:
+    kind = ConditionType.PLANNED
+    if plan.obstacle is not None:
+        return Finding(kind, False, plan.obstacle.reason, plan.obstacle.message)
+    if not plan.changes:
+        return Finding(kind, True, "NothingToChange", "every object is as it should be")
+    message = f"objects that would change: {len(plan.changes)}; nothing is, as long as the annotation is there"
+    return Finding(kind, True, "ChangesPlanned", message)
 
 
 def _ready(findings: Findings, parts: list[Finding]) -> Finding:

@@ -321,3 +321,15 @@ def test_no_body_is_told_in_an_error():
     with pytest.raises(ApiError) as caught:
         ask(failure(500, "trouble"), lambda kubernetes: kubernetes.apply(secret))
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_dry_run_is_asked_for_as_one():
+    asked: list[dict[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(dict(request.query))
+        return web.json_response({})
+
+    ask(answer, lambda kubernetes: kubernetes.apply(MANIFEST, dry_run=True))
+    ask(answer, lambda kubernetes: kubernetes.apply(MANIFEST))
+    assert [query.get("dryRun") for query in asked] == ["All", None]

@@ -1,19 +1,23 @@
 import asyncio
 from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 
-from ftps_operator.apply import apply_all
+from ftps_operator.apply import RejectedError, apply_all, leftovers
 from ftps_operator.desired.plan import Inputs
-from ftps_operator.kinds import NETWORK_POLICY
+from ftps_operator.errors import ConflictError, InvalidError
+from ftps_operator.kinds import NETWORK_POLICY, PERSISTENT_VOLUME_CLAIM, SECRET, SERVICE_ACCOUNT, Kind
 from ftps_operator.metrics import Metrics
-from ftps_operator.naming import Manifest
+from ftps_operator.models.server import FtpsServer
+from ftps_operator.naming import Manifest, metadata
 from ftps_operator.observed import Observed
 from support.prometheus import Scrape
-from support.samples import NOBODY, NOW, server
+from support.samples import NOBODY, NOW, manifests, owned, server
 
 MADE = server()
 INPUTS = Inputs(credentials=NOBODY, default_image="ftps-server:1", now=NOW)
+CLAIM = {"persistentVolumeClaim": {"size": "1Gi", "deletionPolicy": "Delete"}}
 
 
 def owned_fields(value: Any) -> dict[str, Any]:
@@ -78,3 +82,70 @@ def test_another_wish_is_no_drift():
     _, written, metrics = put_into_effect(observed)
     assert written == ["NetworkPolicy"]
     assert metrics.sum("ftps_operator_drift_corrected_total") == 0
+
+
+class Refusing:
+    """Refuses to change one kind of object, and notes what is deleted."""
+
+    def __init__(self, kind: str, words: str) -> None:
+        self._kind = kind
+        self._words = words
+        self.deleted: list[tuple[str, str, str]] = []
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        if manifest["kind"] == self._kind:
+            raise InvalidError(self._words)
+        return owned(server(), manifest)
+
+    async def delete(self, kind: Kind, _: str, name: str, *, uid: str) -> None:
+        self.deleted.append((kind.kind, name, uid))
+
+    async def annotate(self, *_: object) -> None:
+        raise AssertionError
+
+
+def everything_of(made: FtpsServer) -> Observed:
+    observed = Observed()
+    for manifest in manifests(made, Observed()).values():
+        observed = observed.with_object(owned(made, manifest))
+    return observed
+
+
+def apply_with(writer: Refusing, made: FtpsServer) -> None:
+    asyncio.run(apply_all(writer, made, everything_of(made), INPUTS, settled=False, metrics=Metrics()))
+
+
+def test_what_cannot_change_is_deleted_and_the_reconcile_starts_again():
+    writer = Refusing("ConfigMap", "data: Forbidden: field is immutable when `immutable` is set")
+    with pytest.raises(ConflictError, match="is made anew"):
+        apply_with(writer, server())
+    assert writer.deleted == [("ConfigMap", "exchange-config", "uid-child")]
+
+
+def test_what_would_be_lost_is_not_deleted():
+    writer = Refusing("Service", "spec.loadBalancerClass: may not change once set")
+    with pytest.raises(RejectedError) as caught:
+        apply_with(writer, server())
+    assert caught.value.manifest["kind"] == "Service"
+    assert writer.deleted == []
+
+
+def named(before: dict[str, Any], after: dict[str, Any], kind: Kind, name: str) -> bool:
+    """Whether an object made for one spec is left over with another."""
+    was = server(**before)
+    live = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata(was, name)}
+    observed = Observed(objects={(kind, name): owned(was, live)})
+    return (kind, name) in leftovers(server(**after), set(), observed)
+
+
+def test_files_are_never_left_over():
+    for after in ({"storage": {"existingClaim": "exchange-data"}}, {"storage": {"emptyDir": {}}}):
+        assert not named({"storage": CLAIM}, after, PERSISTENT_VOLUME_CLAIM, "exchange-data")
+
+
+def test_what_was_ours_is_not_left_over_when_the_spec_names_it_as_somebody_s_own():
+    self_signed, theirs = {"tls": {"selfSigned": {}}}, {"tls": {"secretName": "exchange-tls"}}
+    assert not named(self_signed, theirs, SECRET, "exchange-tls")
+    assert named(self_signed, {"tls": {"secretName": "other"}}, SECRET, "exchange-tls")
+    assert not named({}, {"serviceAccountName": "exchange"}, SERVICE_ACCOUNT, "exchange")
+    assert named({}, {"serviceAccountName": "other"}, SERVICE_ACCOUNT, "exchange")

@@ -10,6 +10,7 @@ from ftps_operator.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
+from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import config_name, labels, metadata
 from ftps_operator.observed import Observed
 from ftps_operator.policies import Reason, evaluate
@@ -84,3 +85,14 @@ def test_somebody_s_own_is_no_trouble_where_nothing_is_to_be_made():
     assert not taken(POD_DISRUPTION_BUDGET, "exchange", podDisruptionBudget={"enabled": False})
 
 
+def with_mode(mode: str) -> FtpsServer:
+    made = server()
+    annotations = {"ftps-operator.io/mode": mode}
+    return made.model_copy(update={"metadata": made.metadata.model_copy(update={"annotations": annotations})})
+
+
+def test_a_mode_that_there_is_not_stops_everything():
+    assert evaluate(with_mode("plan"), Observed()) is None
+    verdict = evaluate(with_mode("plna"), Observed())
+    assert verdict is not None
+    assert verdict.reason is Reason.MODE_UNKNOWN

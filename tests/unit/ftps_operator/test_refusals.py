@@ -31,8 +31,8 @@ def refused(*causes: Cause) -> InvalidError:
     [
         (TAKEN, Reason.NODE_PORT_UNAVAILABLE, "the passive ports, 30100-30139: free them"),
         (OUTSIDE, Reason.NODE_PORT_UNAVAILABLE, "another passive.firstPort"),
-        (CLASS, Reason.SERVICE_FIELD_FIXED, "`kubectl delete service exchange -n files`"),
-        (FAMILY, Reason.SERVICE_FIELD_FIXED, "`kubectl delete service exchange -n files`"),
+        (CLASS, Reason.IMMUTABLE_FIELD, "kubectl delete service exchange --namespace files"),
+        (FAMILY, Reason.IMMUTABLE_FIELD, "kubectl delete service exchange --namespace files"),
         (NO_FAMILY, Reason.OBJECT_REJECTED, ""),
         (ANOTHER, Reason.OBJECT_REJECTED, ""),
     ],

@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 
 from ftps_operator.availability import Availability
-from ftps_operator.certificates import CertificateFacts
+from ftps_operator.certificates import CertificateFacts, Lifetime
 from ftps_operator.desired.plan import Served
 from ftps_operator.exposed import Exposure
+from ftps_operator.kinds import SERVICE
+from ftps_operator.planned import Action, Plan, PlannedChange
 from ftps_operator.policies import Reason, Verdict
 from ftps_operator.status import Findings, compute, in_progress, stalled
 from support.kstatus import CURRENT, FAILED, IN_PROGRESS, kstatus
@@ -114,3 +116,40 @@ def test_what_is_peculiar_of_an_address_is_told_beside_it():
     assert told["AddressAssigned"]["message"] == "PASV announces 203.0.113.10; every port is open"
     told = conditions(status(exposure=Exposure(address="2001:db8::1")))
     assert "clients must use EPSV" in told["AddressAssigned"]["message"]
+
+
+def test_a_certificate_s_end_is_told_before_and_after_it():
+    ending = status(lifetime=Lifetime.ENDING)
+    assert conditions(ending)["CertificateReady"]["reason"] == "CertificateExpiring"
+    assert summary(ending) == CURRENT
+    over = status(lifetime=Lifetime.OVER, not_issued="the issuer is gone")
+    assert conditions(over)["CertificateReady"]["reason"] == "CertificateExpired"
+    assert "the issuer is gone" in conditions(over)["Ready"]["message"]
+    assert summary(over) == IN_PROGRESS
+
+
+def test_a_certificate_that_is_not_as_it_is_asked_for_is_not_ready_though_one_is_served():
+    found = status(not_issued="issuer x not found")
+    assert conditions(found)["CertificateReady"]["status"] == "False"
+    assert conditions(found)["Ready"]["message"].startswith("issuer x not found; until then one valid until ")
+
+
+CHANGE = PlannedChange(SERVICE, "exchange", Action.CHANGE, ("spec.type",))
+
+
+def test_a_plan_is_in_the_status_and_its_generation_counts_as_unseen():
+    found = compute(server(), Findings(**GOOD, plan=Plan((CHANGE,))), previous={"observedGeneration": 2}, now=BEFORE)
+    assert found["plan"] == [{"object": "Service exchange", "action": "Change", "fields": ["spec.type"]}]
+    assert conditions(found)["Planned"]["reason"] == "ChangesPlanned"
+    assert found["observedGeneration"] == 2
+    assert conditions(status(plan=Plan()))["Planned"]["reason"] == "NothingToChange"
+    assert "plan" not in status(found)
+    assert "Planned" not in conditions(status(found))
+
+
+def test_what_a_plan_would_be_refused_for_is_told_and_stalls_nothing():
+    obstacle = Verdict(Reason.OBJECT_REJECTED, "Service exchange: port is taken")
+    found = status(plan=Plan((CHANGE,), obstacle=obstacle))
+    assert conditions(found)["Planned"]["message"] == "Service exchange: port is taken"
+    assert "plan" not in found
+    assert "Stalled" not in conditions(found)

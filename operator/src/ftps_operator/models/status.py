@@ -6,6 +6,10 @@ from pydantic import Field
 
 from ftps_operator.models.base import Model, keyed_by
 
+MAX_CHANGES = 100
+MAX_FIELDS = 20
+FIELD_LENGTH = 256
+
 
 class Condition(Model):
     """As metav1.Condition."""
@@ -35,6 +39,16 @@ class CertificateStatus(Model):
     """SHA-256 of the certificate, in hexadecimal."""
 
 
+class PlannedChange(Model):
+    """What would become of one object."""
+
+    object: str = Field(max_length=320)
+    """Kind and name."""
+    action: Literal["Create", "Change", "Recreate", "Delete"]
+    fields: list[Annotated[str, Field(max_length=FIELD_LENGTH)]] = Field(default=[], max_length=MAX_FIELDS + 1)
+    """The paths of the fields that would change, and how many more; never their values."""
+
+
 class FtpsServerStatus(Model):
     """What was observed, and of which generation."""
 
@@ -53,6 +67,8 @@ class FtpsServerStatus(Model):
     certificate: CertificateStatus | None = None
     users: int | None = None
     """How many users can log in."""
+    plan: list[PlannedChange] | None = Field(default=None, max_length=MAX_CHANGES)
+    """What would change, where the annotation ftps-operator.io/mode is `plan`."""
 
 
 class FtpsUserStatus(Model):
