@@ -19,7 +19,7 @@ from ftps_operator.kinds import FTPS_SERVER, POD, Kind
 from ftps_operator.naming import Manifest
 
 _POD_METADATA = ("name", "namespace", "uid", "labels", "annotations", "deletionTimestamp")
-_POD_STATUS = ("hostIP", "conditions", "containerStatuses")
+_POD_STATUS = ("hostIPs", "conditions", "containerStatuses")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 Owner = tuple[str, str]

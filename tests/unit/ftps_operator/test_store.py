@@ -91,13 +91,15 @@ def test_of_the_managed_fields_ours_are_kept():
 
 def test_of_a_pod_only_what_is_read_is_kept():
     store = Store()
-    pod = live("1", spec={"containers": []}, status={"hostIP": "10.0.0.1", "podIP": "10.0.0.2", "conditions": []})
+    pod = live(
+        "1", spec={"containers": []}, status={"hostIPs": [{"ip": "10.0.0.1"}], "podIP": "10.0.0.2", "conditions": []}
+    )
     store.observe(POD, pod)
     found = store.get(POD, "team", "config")
     assert found is not None
-    assert found["status"] == {"hostIP": "10.0.0.1", "conditions": []}
+    assert found["status"] == {"hostIPs": [{"ip": "10.0.0.1"}], "conditions": []}
     assert "spec" not in found
-    moved = live("2", spec={}, status={"hostIP": "10.0.0.1", "podIP": "10.0.0.9", "conditions": []})
+    moved = live("2", spec={}, status={"hostIPs": [{"ip": "10.0.0.1"}], "podIP": "10.0.0.9", "conditions": []})
     assert store.observe(POD, moved) == set()
 
 
