@@ -14,7 +14,7 @@ from ftps_server.protocol.data import DataConnection
 from ftps_server.protocol.expectation import NOBODY_CAME, Begun, Expectation
 from ftps_server.protocol.passive import PassiveUnavailableError
 from ftps_server.protocol.tlsstream import TlsStream
-from ftps_server.protocol.transfers import AnyTransfer, Incoming
+from ftps_server.protocol.transfers import AnyTransfer, Incoming, Listing
 
 NOT_PROTECTED = "521 Data connections are encrypted: send PBSZ 0 and PROT P first."
 UNDER_WAY = "450 A transfer is under way."
@@ -242,21 +242,29 @@ class DataConnectionCommands(LoginCommands):
 
     def on_transfer_end(self, connection: DataConnection, transfer: AnyTransfer, failure: str | None) -> None:
         """Called when it is over; the data connection is closed."""
-        self.record(transfer, failure)
-        if self._closed:
-            return
-        if isinstance(transfer, Incoming) and self.tls is not None:
-            # Who uploads reads nothing on the data connection, and may need a ticket for the next one.
-            self.tls.issue_ticket()
-        self.respond(failure or COMPLETE)
+        details = self._settle(transfer, failure)
         if not self._closed:
+            self.respond(failure or COMPLETE)
+        if details:
+            # While the client goes on: to write a line takes a twentieth of a small file's time.
+            event("transfer", **details)
+        if not self._closed:
+            if self.tls is not None:
+                # Sent with the next answer, and that is before the client can use it.
+                self.tls.issue_ticket()
             self._on_dtp_close()
 
-    def record(self, transfer: AnyTransfer, failure: str | None) -> None:
-        """Tell the log, the metrics and the hooks."""
+    def record(self, transfer: AnyTransfer, failure: str) -> None:
+        """Tell of a transfer that was ended here."""
+        details = self._settle(transfer, failure)
+        if details:
+            event("transfer", **details)
+
+    def _settle(self, transfer: AnyTransfer, failure: str | None) -> dict[str, object]:
+        """Tell the metrics and the hooks, as who has heard the answer may count on them; what the log is to tell."""
         transfer.afterwards()
-        if transfer.command in {"LIST", "NLST", "MLSD"}:
-            return
+        if isinstance(transfer, Listing):
+            return {}
         direction = "upload" if isinstance(transfer, Incoming) else "download"
         outcome = "ok" if failure is None else "aborted"
         self.services.metrics.transferred(direction, outcome, size=transfer.moved, seconds=transfer.seconds)
@@ -269,11 +277,13 @@ class DataConnectionCommands(LoginCommands):
             "seconds": round(transfer.seconds, 3),
             **transfer.owner,
         }
-        if failure is not None and failure.startswith("552"):
+        if failure is None:
+            if self.services.hooks is not None and direction == "upload":
+                self.services.hooks.submit(details)
+            return details
+        if failure.startswith("552"):
             self.services.metrics.quota_exceeded.inc()
-        event("transfer", **details, **({"reason": failure} if failure else {}))
-        if self.services.hooks is not None and failure is None and direction == "upload":
-            self.services.hooks.submit(details)
+        return details | {"reason": failure}
 
     def _drop_transfer(self) -> bool:
         """End a transfer that is under way, or waits; whether there was one."""
