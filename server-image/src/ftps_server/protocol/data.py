@@ -123,9 +123,9 @@ class DataConnection(Channel):
             self.close()  # too late
         else:
             if stream.version != "TLSv1.3":
-                # In TLS 1.3 the client has the last word, and what is there to send are tickets. They wait for data to
-                # go with, or for close_notify: a client that uploads and never reads (lftp) has its kernel answer them
-                # by RST when it closes, and with that throws away what it has not sent yet, the end of the file.
+                # In TLS 1.3 the client has the last word. Should OpenSSL have tickets to send then, they wait for data
+                # to go with, or for close_notify: a client that uploads and never reads (lftp) has its kernel answer
+                # them by RST when it closes, and with that throws away what it has not sent yet, the end of the file.
                 self._send_handshake(stream)
             if self.closed:
                 return

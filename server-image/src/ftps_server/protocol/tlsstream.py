@@ -89,7 +89,7 @@ class TlsStream:
             self._tls.unwrap()
 
     def issue_ticket(self) -> None:
-        """Hand out a further ticket, together with what is written next, where that is possible."""
+        """Hand out a further ticket, where that is possible. It waits for what is written next."""
         if self.version == "TLSv1.3":
             newticket.issue(self._tls)
 

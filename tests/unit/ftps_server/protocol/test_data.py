@@ -211,3 +211,22 @@ def test_text_is_transferred_with_the_ends_of_lines_of_either_side(clients, setu
     lines = []
     client.retrlines("RETR text", lines.append)
     assert lines == ["one", "two"]
+
+
+@pytest.mark.parametrize("direction", ["STOR", "RETR", "NLST"])
+def test_each_transfer_brings_a_ticket_on_the_control_connection_and_none_on_its_own(clients, setup, direction):
+    client = clients.login(version=ssl.TLSVersion.TLSv1_3)
+    (setup.storage / "alice/file").write_bytes(b"content")
+    offered = client.sock.session
+    with secured(clients, client) as data:
+        client.putcmd(f"{direction} file")
+        assert client.getresp().startswith("1")
+        if direction != "STOR":
+            while data.recv(100):
+                pass
+        tls = data._sslobj  # unwrap() forgets it
+        data.unwrap()
+    assert client.getresp().startswith("226 ")
+    # Each ticket makes a session with an ID of its own.
+    assert tls.session.id == offered.id
+    assert client.sock.session.id != offered.id

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
+from ftps_server import newticket
 from ftps_server.config import FIRST_CLIENT_PORT
 from ftps_server.logs import event, warn
 from ftps_server.protocol.active import Connector
@@ -38,6 +39,12 @@ class DataConnectionCommands(LoginCommands):
     def take_context(self) -> Any:  # noqa: ANN401
         self._context = self.services.identity.context()
         return self._context
+
+    def on_tls_established(self) -> None:
+        super().on_tls_established()
+        if newticket.is_available:
+            # The control connection has its tickets, and gives further ones: data connections need none of their own.
+            self._context.num_tickets = 0
 
     @property
     def is_busy(self) -> bool:
@@ -227,9 +234,17 @@ class DataConnectionCommands(LoginCommands):
         self.suspend_idle_timer()
         if self.data_channel is not None:
             self.respond("125 Data connection already open; transfer starting.")
+            self._replace_ticket()
             self._start()
         else:
             self.respond(f"150 {opening}; about to open data connection.")
+            # While the client makes its ClientHello there is time for the ticket that replaces the one it uses.
+            self._replace_ticket()
+
+    def _replace_ticket(self) -> None:
+        """Make one for the client. It goes with the answer at the transfer's end."""
+        if self.tls is not None and not self._closed:
+            self.tls.issue_ticket()
 
     def _start(self) -> None:
         transfer, self._pending = self._pending, None
@@ -249,9 +264,6 @@ class DataConnectionCommands(LoginCommands):
             # While the client goes on: to write a line takes a twentieth of a small file's time.
             event("transfer", **details)
         if not self._closed:
-            if self.tls is not None:
-                # Sent with the next answer, and that is before the client can use it.
-                self.tls.issue_ticket()
             self._on_dtp_close()
 
     def record(self, transfer: AnyTransfer, failure: str) -> None:
