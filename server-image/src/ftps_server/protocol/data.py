@@ -311,7 +311,8 @@ class DataConnection(Channel):
     def _flush(self) -> None:
         """Send as much as the kernel takes, and wait for it to take more."""
         try:
-            sent = self.socket.send(self._unsent) if self._unsent else 0
+            # The last part waits for close(), and goes in one packet with the end: the client is woken up once.
+            sent = self.socket.send(self._unsent, socket.MSG_MORE if self._ending else 0) if self._unsent else 0
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -392,7 +393,7 @@ class DataConnection(Channel):
                 # With the tickets that were held back.
                 stream.close_notify()
                 with suppress(OSError):  # who has sent close_notify need not listen any more
-                    self.socket.send(stream.take())
+                    self.socket.send(stream.take(), socket.MSG_MORE)  # as in _flush
             else:
                 transfer.upload.abandon(keep=failure in {CUT_OFF, TOO_SLOW})
         else:
