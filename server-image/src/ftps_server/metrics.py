@@ -13,7 +13,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._of = cache(self._labelled)
+        self._of = cache(self._labelled)  # to look labels up takes long
         self.sessions = Gauge("ftps_server_sessions", "Control connections", registry=self.registry)
         self.draining = Gauge("ftps_server_draining", "1 once the server is about to end", registry=self.registry)
         self.refused = Counter(
@@ -34,12 +34,13 @@ class Metrics:
         self.handshakes = Counter(
             "ftps_server_tls_handshakes", "TLS handshakes of control connections", ["version"], registry=self.registry
         )
-        self.data_connections = Counter(
+        data_connections = Counter(
             "ftps_server_data_connections",
             "Data connections, by whether they resumed the control connection's TLS session",
             ["tls"],
             registry=self.registry,
         )
+        self._data_connection = cache(data_connections.labels)
         self.ktls_connections = Counter(
             "ftps_server_ktls_connections", "Data connections that the kernel encrypts (kTLS)", registry=self.registry
         )
@@ -82,6 +83,10 @@ class Metrics:
         transfers.inc()
         moved.inc(size)
         duration.observe(seconds)
+
+    def data_connection(self, tls: str) -> None:
+        """There was one; `tls` is resumed, full or refused."""
+        self._data_connection(tls).inc()
 
     def _labelled(self, direction: str, outcome: str) -> tuple[Counter, Counter, Histogram]:
         return (

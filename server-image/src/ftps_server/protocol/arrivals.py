@@ -158,7 +158,7 @@ class Arrival(Channel):
         self._close_refused(reason)
 
     def _close_refused(self, reason: str) -> None:
-        self._arrivals.metrics.data_connections.labels("refused").inc()
+        self._arrivals.metrics.data_connection("refused")
         warn("data connection refused", reason=reason, address=self._address)
         self.close()
 

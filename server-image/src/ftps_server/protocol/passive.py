@@ -34,6 +34,7 @@ class PassivePorts:
         self._metrics = metrics
         self._acceptors: list[Acceptor] = []
         metrics.passive_ports.set(self.total)
+        metrics.passive_ports_in_use.set_function(lambda: self._table.in_use)
 
     @property
     def total(self) -> int:
@@ -57,12 +58,10 @@ class PassivePorts:
     def expect(self, expectation: Expectation) -> None:
         """Somebody waits at a port now."""
         self._table.add(expectation)
-        self._metrics.passive_ports_in_use.set(self._table.in_use)
 
     def forget(self, expectation: Expectation) -> None:
         """Waits no more."""
         self._table.remove(expectation)
-        self._metrics.passive_ports_in_use.set(self._table.in_use)
 
     def waiting(self, port: int) -> list[Expectation]:
         """Who waits at a port."""

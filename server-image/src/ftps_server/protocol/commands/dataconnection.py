@@ -200,7 +200,7 @@ class DataConnectionCommands(LoginCommands):
 
     def on_data_connection(self, connection: DataConnection) -> None:
         """Called after the handshake."""
-        self.services.metrics.data_connections.labels("resumed" if connection.reused else "full").inc()
+        self.services.metrics.data_connection("resumed" if connection.reused else "full")
         self._dtp_acceptor = None
         self.data_channel = connection
         if self._pending is not None:
