@@ -50,6 +50,13 @@ class Channel:
         """Whether it hears nothing."""
         return self._watched is None
 
+    def hand_over(self, successor: "Channel") -> None:
+        """Leave the socket to another channel, and the place in the loop: it hears of what was watched here."""
+        self.closed = True
+        successor._watched, self._watched = self._watched, None  # noqa: SLF001 - of this class
+        if not successor.is_paused:
+            self.loop.replace(self._fileno, successor)
+
     def forget(self) -> None:
         """Leave the loop, with the socket open."""
         if self._watched is not None:
@@ -83,6 +90,8 @@ class Channel:
         """Close the socket."""
         if not self.closed:
             self.closed = True
-            self.forget()
+            if self._watched is not None:
+                self._watched = None
+                self.loop.forget_closing(self._fileno)
             with suppress(OSError):
                 self.socket.close()

@@ -47,6 +47,15 @@ class EventLoop(Epoll):  # type: ignore[misc]
         self._bulk.pop(fd, None)
         super().unregister(fd)
 
+    def forget_closing(self, fd: int) -> None:
+        """As `unregister`, for a descriptor that is closed next: the kernel forgets it by itself then (epoll(7))."""
+        self._bulk.pop(fd, None)
+        self.socket_map.pop(fd, None)
+
+    def replace(self, fd: int, channel: Any) -> None:  # noqa: ANN401
+        """Have another channel told of what happens on a descriptor."""
+        self.socket_map[fd] = channel
+
     def _guard(self, descriptor: int, channel: Any, happened: int) -> None:  # noqa: ANN401 - pyftpdlib is untyped
         try:
             self._dispatch(channel, happened)

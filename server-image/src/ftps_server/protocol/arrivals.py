@@ -128,9 +128,7 @@ class Arrival(Channel):
         owner, begun = verdict.owner, verdict.begun
         if owner is not None and begun is not None and owner.open:
             self._arrivals.remove(self)
-            self.forget()
-            self.closed = True  # the socket goes on, as the session's
-            owner.session.adopt(self.socket, owner, begun, hello)
+            owner.session.adopt(self, owner, begun, hello)
         elif verdict.retry and not self._asked:
             self._ask_again(verdict.retry)
         else:

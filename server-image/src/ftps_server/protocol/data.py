@@ -51,7 +51,7 @@ class DataConnection(Channel):
     def __init__(
         self,
         session: Session,
-        sock: socket.socket,
+        arrival: Channel,
         expectation: Expectation,
         *,
         buffers: Buffers,
@@ -59,7 +59,8 @@ class DataConnection(Channel):
         transfer_seconds: float,
     ) -> None:
         """The handshake must be done in time; a transfer that moves nothing for a time is ended."""
-        super().__init__(session.ioloop, sock)
+        super().__init__(session.ioloop, arrival.socket)
+        arrival.hand_over(self)
         self._session = session
         self._expectation = expectation
         self._buffers = buffers
@@ -83,9 +84,12 @@ class DataConnection(Channel):
             self._fail_handshake(HANDSHAKE_FAILED)
             return
         self._unsent = begun.output
-        self.watch(READ)
         self._flush()
-        if not self.closed and begun.stream.established:
+        if self.closed:
+            return
+        if not self._unsent:
+            self.watch(READ)
+        if begun.stream.established:
             self._establish(begun.stream)
 
     def _shake_hands(self, stream: TlsStream) -> None:

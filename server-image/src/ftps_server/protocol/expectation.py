@@ -1,11 +1,11 @@
 """A session that waits for its data connection."""
 
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ftps_server.channel import Channel
 from ftps_server.config import DataSessionReuse
 from ftps_server.protocol.clienthello import ClientHello
 from ftps_server.protocol.tlsstream import TlsStream
@@ -37,8 +37,8 @@ class Owner(Protocol):
     def data_stream(self) -> TlsStream:
         """A TLS stream in the session's context."""
 
-    def adopt(self, sock: socket.socket, expectation: "Expectation", begun: "Begun", hello: ClientHello) -> None:
-        """Go on with a handshake."""
+    def adopt(self, arrival: Channel, expectation: "Expectation", begun: "Begun", hello: ClientHello) -> None:
+        """Go on with a handshake on the socket of an arrival, which it hands over."""
 
 
 class Candidate(Protocol):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from ftps_server.channel import Channel
 from ftps_server.config import DataSessionReuse
 from ftps_server.eventloop import EventLoop
 from ftps_server.metrics import Metrics
@@ -32,8 +33,9 @@ class Session:
     def data_stream(self):
         return TlsStream(self.context)
 
-    def adopt(self, sock, expectation, begun, hello):
-        self.adopted.append((sock, expectation, begun, hello))
+    def adopt(self, arrival, expectation, begun, hello):
+        arrival.hand_over(Channel(arrival.loop, arrival.socket))
+        self.adopted.append((arrival.socket, expectation, begun, hello))
 
 
 @pytest.fixture
@@ -134,10 +136,10 @@ def test_a_hello_in_parts_finds_its_owner(loop, connect, client, waiting, metric
     ((sock, expectation, begun, read),) = session.adopted
     assert (expectation, read) == (waiting[0], clienthello.parse(hello))
     assert begun.stream.reused
-    # The socket is the session's now, in no loop, and nothing has gone over it.
+    # The socket is the session's now, in the arrival's place, and nothing has gone over it.
     sock.send(b"to be gone on with")
     assert connection.recv(100) == b"to be gone on with"
-    assert sock.fileno() not in loop.socket_map
+    assert type(loop.socket_map[sock.fileno()]) is Channel
     assert refused(metrics) is None
 
 

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from ftps_server import newticket
+from ftps_server.channel import Channel
 from ftps_server.config import FIRST_CLIENT_PORT
 from ftps_server.logs import event, warn
 from ftps_server.protocol.active import Connector
@@ -182,12 +183,12 @@ class DataConnectionCommands(LoginCommands):
         """TLS in the context of this session: what it resumes began here."""
         return TlsStream(self._context, keep_keys=self.services.kernel_tls)
 
-    def adopt(self, sock: socket.socket, expectation: Expectation, begun: Begun, hello: ClientHello) -> None:
+    def adopt(self, arrival: Channel, expectation: Expectation, begun: Begun, hello: ClientHello) -> None:
         """Go on with the handshake of a connection that may be this session's."""
         limits = self.services.config.limits
         connection = DataConnection(
             self,
-            sock,
+            arrival,
             expectation,
             buffers=self.services.buffers,
             handshake_seconds=limits.handshake_timeout_seconds,
