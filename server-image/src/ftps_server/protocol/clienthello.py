@@ -1,10 +1,12 @@
 """Reads what a TLS ClientHello offers (RFC 8446, section 4.1.2), before OpenSSL has decided on it."""
 
+import struct
 from dataclasses import dataclass
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _SESSION_TICKET, _ALPN, _PRE_SHARED_KEY = 35, 16, 41
 _KEY_NAME = 16
+_EXTENSION_HEADER = struct.Struct("!HH")
 MAX_BYTES = 1 << 14
 MAX_RECORDS = 64
 """All is read again whenever more has come: were there a record for each byte, the server would do nothing else."""
@@ -46,7 +48,7 @@ def parse(data: bytes) -> ClientHello | None:
         raise NoClientHelloError
     if len(message) < 4 or len(message) < 4 + (size := int.from_bytes(message[1:4])):
         return None
-    extensions = _extensions(_Reader(message[4 : 4 + size]))
+    extensions = _extensions(message[4 : 4 + size])
     return ClientHello(_ticket(extensions), _protocols(extensions))
 
 
@@ -70,16 +72,21 @@ class _Reader:
         return self.take(int.from_bytes(self.take(length_bytes)))
 
 
-def _extensions(hello: _Reader) -> dict[int, bytes]:
-    hello.take(2 + 32)  # version, random
-    hello.vector(1)  # session ID
-    hello.vector(2)  # cipher suites
-    hello.vector(1)  # compression methods
-    found = {}
-    rest = _Reader(hello.vector(2) if hello else b"")
-    while rest:
-        kind = int.from_bytes(rest.take(2))
-        found[kind] = rest.vector(2)
+def _extensions(hello: bytes) -> dict[int, bytes]:
+    at = 2 + 32  # version, random
+    for length_bytes in (1, 2, 1):  # session ID, cipher suites, compression methods
+        at += length_bytes + int.from_bytes(hello[at : at + length_bytes])
+    found: dict[int, bytes] = {}
+    if at == len(hello):
+        return found
+    end = at + 2 + int.from_bytes(hello[at : at + 2])
+    at += 2
+    while at < end <= len(hello) and at + _EXTENSION_HEADER.size <= end:
+        kind, size = _EXTENSION_HEADER.unpack_from(hello, at)
+        at += _EXTENSION_HEADER.size + size
+        found[kind] = hello[at - size : at]
+    if at != end or end > len(hello):
+        raise NoClientHelloError
     return found
 
 
