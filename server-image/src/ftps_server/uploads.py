@@ -82,8 +82,8 @@ class StagedUpload(Upload):
         account: Account,
         position: int,
         counted: bool,
-        staged: Path,
-        partial: Path,
+        staged: str,
+        partial: str,
         overwrite: bool,
     ) -> None:
         super().__init__(descriptor, target=target, account=account, position=position, counted=counted)
@@ -102,10 +102,10 @@ class StagedUpload(Upload):
                 raise QuotaExceededError("Quota of files exceeded.")
         try:
             if self._overwrite:
-                os.rename(self._staged, self.target)  # noqa: PTH104 - a hot path
+                os.rename(self._staged, self.target)
             else:
                 os.link(self._staged, self.target)  # raises FileExistsError, which a rename does not
-                self._staged.unlink()
+                os.unlink(self._staged)
         except OSError:
             self._discard()
             raise
@@ -123,9 +123,9 @@ class StagedUpload(Upload):
         if not (keep and self._position and self._keeps_a_file()):
             self._discard()
             return
-        replaced = file_size(str(self._partial))
+        replaced = file_size(self._partial)
         with suppress(OSError):
-            self._staged.rename(self._partial)
+            os.rename(self._staged, self._partial)
             self._account.moved(self._position)
             if replaced is not None:
                 self._account.release(replaced)
@@ -138,7 +138,7 @@ class StagedUpload(Upload):
 
     def _discard(self) -> None:
         with suppress(OSError):
-            self._staged.unlink()
+            os.unlink(self._staged)
         self._give_back()
 
 
@@ -175,7 +175,7 @@ class Uploads:
     """Begins uploads to a home directory. Paths are real ones."""
 
     def __init__(self, home: Path) -> None:
-        self.folder = home / STAGING
+        self._folder = f"{home}/{STAGING}"
 
     def begin(self, target: str, account: Account, *, overwrite: bool = True) -> Upload:
         """A whole file. Raises OSError, QuotaExceededError."""
@@ -183,16 +183,16 @@ class Uploads:
         if os.path.lexists(target):
             if not overwrite:
                 raise FileExistsError(17, "File exists")
-            if not stat.S_ISREG(os.stat(target).st_mode):  # noqa: PTH116 - a hot path
+            if not stat.S_ISREG(os.stat(target).st_mode):
                 raise IsADirectoryError(21, "Not a regular file")
             # Till it takes the other's place it is one more, as a count would have it. At the limit it is none.
             counted = account.add_file()
         else:
-            os.stat(os.path.dirname(target))  # noqa: PTH116, PTH120 - raises where the file could not have its name
+            os.stat(os.path.dirname(target))  # raises where the file could not have its name
             # Who begins anew will not go on with it, and might have no room for both.
             _forget(partial, account)
             counted = _count(account)
-        staged = self.folder / f"{_FRESH}{secrets.token_hex(16)}"
+        staged = f"{self._folder}/{_FRESH}{secrets.token_hex(16)}"
         try:
             descriptor = self._create(staged)
         except OSError:
@@ -233,27 +233,27 @@ class Uploads:
 
     def partial_size(self, target: str) -> int | None:
         """How much there is of an upload that was cut off."""
-        return file_size(str(self._partial(target)))
+        return file_size(self._partial(target))
 
     def sweep(self, account: Account, *, now: float) -> None:
         """Remove what nobody will go on with, and what a server that died has left. `now` is as of time.time()."""
         with suppress(OSError):
-            for entry in os.scandir(self.folder):
+            for entry in os.scandir(self._folder):
                 with suppress(OSError):
                     found = entry.stat()
                     if now - found.st_mtime > KEEP_SECONDS:
-                        os.unlink(entry.path)  # noqa: PTH108
+                        os.unlink(entry.path)
                         account.release(found.st_size)
                         account.remove_file()
 
     def _resume_partial(self, target: str, account: Account, offset: int | None, *, overwrite: bool) -> Upload:
         partial = self._partial(target)
         # Under a name of its own: nobody else goes on with it meanwhile.
-        staged = self.folder / f"{_FRESH}{secrets.token_hex(16)}"
+        staged = f"{self._folder}/{_FRESH}{secrets.token_hex(16)}"
         descriptor = -1
         try:
-            partial.rename(staged)
-            account.moved(file_size(str(staged)) or 0)
+            os.rename(partial, staged)
+            account.moved(file_size(staged) or 0)
             descriptor = os.open(staged, os.O_WRONLY | os.O_CLOEXEC)
             size = os.fstat(descriptor).st_size
             position = _seek(descriptor, offset)
@@ -263,8 +263,8 @@ class Uploads:
             if descriptor >= 0:
                 os.close(descriptor)
             with suppress(OSError):
-                staged.rename(partial)
-                account.moved(file_size(str(partial)) or 0)
+                os.rename(staged, partial)
+                account.moved(file_size(partial) or 0)
             raise
         return StagedUpload(
             descriptor,
@@ -277,16 +277,17 @@ class Uploads:
             overwrite=overwrite,
         )
 
-    def _create(self, staged: Path) -> int:
+    def _create(self, staged: str) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             return os.open(staged, flags, 0o666)
         except FileNotFoundError:
-            self.folder.mkdir(mode=0o770, exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkdir(self._folder, mode=0o770)
             return os.open(staged, flags, 0o666)
 
-    def _partial(self, target: str) -> Path:
-        return self.folder / f"{_PARTIAL}{hashlib.sha256(os.fsencode(target)).hexdigest()[:32]}"
+    def _partial(self, target: str) -> str:
+        return f"{self._folder}/{_PARTIAL}{hashlib.sha256(os.fsencode(target)).hexdigest()[:32]}"
 
 
 def file_size(path: str) -> int | None:
@@ -298,12 +299,12 @@ def file_size(path: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _forget(partial: Path, account: Account) -> None:
+def _forget(partial: str, account: Account) -> None:
     """Remove what was cut off: its rest would make no whole of it any more."""
-    size = file_size(str(partial))
+    size = file_size(partial)
     if size is not None:
         with suppress(OSError):
-            partial.unlink()
+            os.unlink(partial)
             account.release(size)
             account.remove_file()
 
