@@ -159,6 +159,8 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         try:
             while data := tls.read(READ_BYTES):
                 parts.append(data)
+                if not tls.has_more:
+                    return b"".join(parts)
         except ssl.SSLError:
             self.break_off()
             return b""
@@ -242,6 +244,10 @@ class ControlChannel(FTPHandler):  # type: ignore[misc]
         self._overlong = bool(data) and not self._in_buffer
 
     def push(self, data: str) -> None:
+        if self.is_encrypted and self.connected and not (self._encrypted or self.producer_fifo):
+            # An answer with nothing before it needs no queue.
+            self.send(data.encode(self.encoding, self.unicode_errors))
+            return
         super().push(data)
         if len(self.producer_fifo) > MAX_UNREAD_ANSWERS or len(self._encrypted) > MAX_UNREAD_BYTES:
             warn("answers not read", **self.identification())

@@ -13,7 +13,7 @@ BANNER = "FTPS server ready."
 
 _numbers = itertools.count(1)
 _ACTIVE = ("PORT", "EPRT")
-_NEVER = "\0\r\n"
+_NEVER = frozenset("\0\r\n")
 _OPTIONS = re.compile(r"-[A-Za-z]+(?: |$)")
 """As of ls; some clients send them."""
 _LISTINGS = ("LIST", "NLST")
@@ -115,7 +115,7 @@ class ExplicitSession(ChecksumCommands):
     # Commands
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
-        if any(character in line for character in _NEVER):
+        if not _NEVER.isdisjoint(line):
             # A name with an end of line in it would be two lines of a listing.
             self.respond("501 A command cannot hold the characters NUL, CR and LF.")
         elif cmd in _ACTIVE and not self._is_active_offered:

@@ -40,6 +40,11 @@ class TlsStream:
         """Whether something was received that nobody has looked at."""
         return self._incoming.pending > 0
 
+    @property
+    def has_more(self) -> bool:
+        """Whether to read once more may give data, or its end, without receiving more."""
+        return self._incoming.pending > 0 or self._tls.pending() > 0
+
     def handshake(self) -> bool:
         """Go on; whether it is done."""
         try:

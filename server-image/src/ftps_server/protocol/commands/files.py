@@ -75,7 +75,8 @@ class FileCommands(DataConnectionCommands):
             opened.close()
             self.respond(f"554 REST position ({offset}) > file size ({size})")
             return
-        opened.seek(offset)
+        if offset:
+            opened.seek(offset)
         kind = AsciiDownload if self._current_type == "a" else Download
         self.transfer(
             kind("RETR", self.fs.fs2ftp(file), opened, shaper=self._download_shaper), f"File status okay ({size} bytes)"
