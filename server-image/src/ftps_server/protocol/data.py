@@ -165,19 +165,29 @@ class DataConnection(Channel):
         self.bulk = True
         self._touch()
         if isinstance(transfer, Incoming):
-            # The server has nothing to say for a while. To wait for that (40 ms) with an acknowledgement would hold up
-            # the end of a small file: a client's kernel (Nagle) waits with that for the acknowledgement.
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            self.watch(READ)
-            if self._stream is not None and self._stream.has_input:
-                # It came together with the handshake's end: the loop knows nothing of it.
-                self._decrypt()
+            self._begin_to_receive()
         else:
             if type(transfer) is Download:
                 self._hand_over(transfer)
             self.handle_write_event()
             if not self.closed and not self.is_paused:
                 self.watch(WRITE)
+
+    def _begin_to_receive(self) -> None:
+        if self._stream is None:
+            return
+        if self._stream.has_input:
+            # It came together with the handshake's end: the loop knows nothing of it.
+            self._decrypt()
+        else:
+            # Nor need it be asked where all of a small file is there.
+            self._receive_part(self._stream)
+        if self.closed or self.is_paused:
+            return
+        # The server has nothing to say for a while. To wait for that (40 ms) with an acknowledgement would hold up the
+        # end of a small file: a client's kernel (Nagle) waits with that for the acknowledgement.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        self.watch(READ)
 
     def _hand_over(self, download: Download) -> None:
         """Have the kernel encrypt a file, if it can."""
