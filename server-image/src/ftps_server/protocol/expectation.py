@@ -75,6 +75,16 @@ class Expectation:
         self._failed = failed
         self._ended = ended
         self._candidates: list[Candidate] = []
+        self._stream: TlsStream | None = None
+
+    def prepare(self) -> None:
+        """Make what the handshake needs while nobody waits for it."""
+        self._stream = self.session.data_stream()
+
+    def take_stream(self) -> TlsStream:
+        """A TLS stream in the session's context, for one connection."""
+        stream, self._stream = self._stream, None
+        return self.session.data_stream() if stream is None else stream
 
     @property
     def closed(self) -> bool:
@@ -112,6 +122,7 @@ class Expectation:
         """Nobody waits any more."""
         if self.open:
             self.open = False
+            self._stream = None
             self._ended(self)
         candidates, self._candidates = self._candidates, []
         for candidate in candidates:

@@ -31,7 +31,7 @@ class Verdict:
 
 def begin(expectation: Expectation, received: bytes, answered: bytes = b"") -> Begun | None:
     """Try a ClientHello in a session's context, or two, the first of which was answered; None where that refuses it."""
-    stream = expectation.session.data_stream()
+    stream = expectation.take_stream()
     stream.receive(received)
     try:
         stream.handshake()

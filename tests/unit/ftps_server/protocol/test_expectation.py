@@ -109,3 +109,17 @@ def test_a_session_that_needs_it_no_more_hears_of_nothing(expectation, clock, to
     expectation.fail(NOT_RESUMED)
     expectation.sweep(clock.now + SECONDS)
     assert told == [expectation]
+
+
+def test_the_stream_that_was_made_ahead_is_for_one_connection(expectation):
+    class Session:
+        made = 0
+
+        def data_stream(self):
+            self.made += 1
+            return self.made
+
+    expectation.session = Session()
+    expectation.prepare()
+    assert expectation.session.made == 1
+    assert [expectation.take_stream(), expectation.take_stream()] == [1, 2]

@@ -79,6 +79,7 @@ class DataConnectionCommands(LoginCommands):
             self._dtp_acceptor = expectation = self._expect(port, ended=ports.forget)
             ports.expect(expectation)
             self.services.deadlines.add(expectation)
+            expectation.prepare()
 
     def _announced(self) -> str:
         if self.socket.family != socket.AF_INET:
