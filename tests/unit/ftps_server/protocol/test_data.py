@@ -13,7 +13,8 @@ import subprocess
 
 import pytest
 
-from ftps_server import uploads
+from ftps_server import newticket, uploads
+from ftps_server.protocol.commands import dataconnection
 from unit.ftps_server.harness import DEADLINE, PASSWORD, wait_for
 
 MIB = 1 << 20
@@ -230,3 +231,15 @@ def test_each_transfer_brings_a_ticket_on_the_control_connection_and_none_on_its
     # Each ticket makes a session with an ID of its own.
     assert tls.session.id == offered.id
     assert client.sock.session.id != offered.id
+
+
+@pytest.mark.parametrize(("fresh", "tickets"), [(60.0, 1), (0.0, 2)])
+def test_behind_a_long_transfer_there_is_a_ticket_that_has_not_aged(clients, monkeypatch, fresh, tickets):
+    issued = []
+    issue = newticket.issue
+    monkeypatch.setattr(newticket, "issue", lambda stream: (issued.append(stream), issue(stream)))
+    monkeypatch.setattr(dataconnection, "FRESH_SECONDS", fresh)
+    client = clients.login(version=ssl.TLSVersion.TLSv1_3)
+    assert client.nlst() == []
+    assert len(issued) == tickets
+    assert client.nlst() == []

@@ -21,6 +21,8 @@ from ftps_server.protocol.transfers import AnyTransfer, Incoming, Listing
 NOT_PROTECTED = "521 Data connections are encrypted: send PBSZ 0 and PROT P first."
 UNDER_WAY = "450 A transfer is under way."
 COMPLETE = "226 Transfer complete."
+FRESH_SECONDS = 60.0
+"""A ticket that was made before a longer transfer is replaced behind it: it is good for two hours."""
 
 
 class DataConnectionCommands(LoginCommands):
@@ -261,6 +263,8 @@ class DataConnectionCommands(LoginCommands):
         """Called when it is over; the data connection is closed."""
         details = self._settle(transfer, failure)
         if not self._closed:
+            if transfer.seconds > FRESH_SECONDS:
+                self._replace_ticket()
             self.respond(failure or COMPLETE)
         if details:
             # While the client goes on: to write a line takes a twentieth of a small file's time.
