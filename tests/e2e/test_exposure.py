@@ -196,9 +196,11 @@ def test_more_ports_than_the_profile_allows_are_refused_before_a_load_balancer_i
     namespace.patch("ftpsserver", "many", {"spec": {"service": {"loadBalancerProfile": "Gcp"}}})
     found = namespace.wait_ready("many")
     assert "Gcp's forwarding rule passes on every port of 21-40479" in condition(found, "AddressAssigned")["message"]
-    assert service(namespace, "many")["metadata"]["annotations"] == {"cloud.google.com/l4-rbs": "enabled"}
+    assert service(namespace, "many")["metadata"]["annotations"]["cloud.google.com/l4-rbs"] == "enabled"
     namespace.patch("ftpsserver", "many", {"spec": {"service": {"loadBalancerProfile": "Generic"}}})
-    eventually(lambda: "annotations" not in service(namespace, "many")["metadata"], seconds=SECONDS)
+    eventually(
+        lambda: "cloud.google.com/l4-rbs" not in service(namespace, "many")["metadata"]["annotations"], seconds=SECONDS
+    )
     namespace.delete("ftpsserver", "many")
 
 

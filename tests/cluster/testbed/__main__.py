@@ -12,6 +12,9 @@ from testbed.interface import connect
 from testbed.paths import CHECKOUT, Instance
 from testbed.progress import say, warn
 
+TEST_NODES = 2
+"""Pods move to another when one is drained."""
+
 
 def main() -> int:
     """Run one command. Every failure that a person can do something about is one sentence."""
@@ -54,7 +57,7 @@ def _run(arguments: argparse.Namespace, rest: list[str]) -> int:
             run_demo(connect())
         case "test":
             _fetch_for_tests()
-            return _run_inside([sys.executable, "-m", "pytest", *rest])
+            return _run_inside([sys.executable, "-m", "pytest", *rest], nodes=TEST_NODES)
         case "run":
             return _run_inside(rest)
     return 0
@@ -69,9 +72,9 @@ def _fetch_for_tests() -> None:
             raise TestbedError(f"cannot get what the tests need: {module} has failed")
 
 
-def _run_inside(words: list[str]) -> int:
+def _run_inside(words: list[str], *, nodes: int = 1) -> int:
     """Run a program where the clients are: its own connections come from there, too."""
-    cluster = connect()
+    cluster = connect(nodes=nodes)
     # Before: no registry is reached from there.
     for name in images.PROJECT:
         cluster.image(name)
