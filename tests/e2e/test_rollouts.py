@@ -74,10 +74,17 @@ def wait_for_new_pods(target: Target, before: set[str]) -> None:
     target.namespace.wait_ready(NAME)
 
 
-def shown(figures: Figures) -> None:
+def shown(figures: Figures, target: Target) -> None:
     print(figures)  # noqa: T201 - for who wants to know how much it was
-    assert not figures.failures, "\n".join(figures.failures)
+    assert not figures.failures, "\n".join([*figures.failures, *troubles(target)])
     assert figures.listings > 0
+
+
+def troubles(target: Target) -> list[str]:
+    """What the pods say of sessions that did not go well."""
+    words = ("logs", "--selector", f"ftps-operator.io/server={NAME}", "--tail=-1", "--prefix")
+    lines = target.namespace.kubectl(*words).splitlines()
+    return [line for line in lines if '"level": "warning"' in line or '"aborted"' in line]
 
 
 def test_a_changed_spec_replaces_the_pods_one_shard_at_a_time_and_cuts_nothing(target: Target, tmp_path: Path):
@@ -96,7 +103,7 @@ def test_a_changed_spec_replaces_the_pods_one_shard_at_a_time_and_cuts_nothing(t
         wait_for_new_pods(target, before)
         assert max(unready) == 1
         wait_for_traffic(figures, 40)
-    shown(figures)
+    shown(figures, target)
 
 
 def test_a_changed_image_cuts_nothing(embedded: EmbeddedCluster, target: Target, tmp_path: Path):
@@ -108,7 +115,7 @@ def test_a_changed_image_cuts_nothing(embedded: EmbeddedCluster, target: Target,
         target.namespace.patch("ftpsserver", NAME, {"spec": {"image": f"{image}-other"}})
         wait_for_new_pods(target, before)
         wait_for_traffic(figures, 40)
-    shown(figures)
+    shown(figures, target)
 
 
 def test_a_drained_node_cuts_nothing(embedded: Cluster, target: Target, tmp_path: Path, drained: str):
@@ -135,7 +142,7 @@ def test_a_drained_node_cuts_nothing(embedded: Cluster, target: Target, tmp_path
             target.namespace.wait_ready(NAME)
             wait_for_traffic(figures, 40)
         draining.result()
-    shown(figures)
+    shown(figures, target)
 
 
 @pytest.fixture
@@ -151,7 +158,7 @@ def drained(embedded: Cluster, target: Target) -> Iterator[str]:
 
 def test_a_new_pod_that_never_gets_ready_stops_the_rollout_and_the_old_ones_serve(target: Target, tmp_path: Path):
     eventually(lambda: len(pods(target)) == SHARDS, seconds=GRACE_SECONDS, what="no pod ends")
-    before = set(pods(target))
+    before, image = set(pods(target)), target.namespace.server(NAME)["spec"].get("image")
     target.namespace.patch("ftpsserver", NAME, {"spec": {"image": "registry.invalid/no-such-image:1"}})
 
     def look() -> bool:
@@ -165,6 +172,6 @@ def test_a_new_pod_that_never_gets_ready_stops_the_rollout_and_the_old_ones_serv
     assert condition(target.namespace.server(NAME), "Available")["status"] == "True"
     assert target.curl("implicit", "").returncode == 0
     # Going back replaces nothing that serves.
-    target.namespace.patch("ftpsserver", NAME, {"spec": {"image": None}})
+    target.namespace.patch("ftpsserver", NAME, {"spec": {"image": image}})
     target.namespace.wait_ready(NAME)
     assert before == {name for name, pod in pods(target).items() if "deletionTimestamp" not in pod["metadata"]}

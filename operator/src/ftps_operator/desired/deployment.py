@@ -68,7 +68,7 @@ def build_deployment(
                     "annotations": server.spec.pod_annotations
                     | {CONFIG_ANNOTATION: config_digest, PORTS_ANNOTATION: span(passive)},
                 },
-                "spec": _pod_spec(server, passive=passive, default_image=default_image),
+                "spec": _pod_spec(server, ordinal=ordinal, passive=passive, default_image=default_image),
             },
         },
     }
@@ -80,7 +80,7 @@ def _strategy(storage: Storage, *, keeps: bool) -> dict[str, Any]:
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0 if keeps else 1}}
 
 
-def _pod_spec(server: FtpsServer, *, passive: range, default_image: str) -> dict[str, Any]:
+def _pod_spec(server: FtpsServer, *, ordinal: int, passive: range, default_image: str) -> dict[str, Any]:
     spec = server.spec
     pod: dict[str, Any] = {
         "serviceAccountName": spec.service_account_name or server.metadata.name,
@@ -92,7 +92,7 @@ def _pod_spec(server: FtpsServer, *, passive: range, default_image: str) -> dict
         "containers": [_container(spec, passive=passive, default_image=default_image)],
         "volumes": _volumes(server),
     }
-    pod |= _scheduling(server)
+    pod |= _scheduling(server, ordinal)
     if spec.image_pull_secrets:
         pod["imagePullSecrets"] = [_plain(secret) for secret in spec.image_pull_secrets]
     return pod
@@ -207,12 +207,14 @@ def tls_secret_name(server: FtpsServer) -> str:
     return server.spec.tls.secret_name or tls_name(server.metadata.name)
 
 
-def _scheduling(server: FtpsServer) -> dict[str, Any]:
+def _scheduling(server: FtpsServer, ordinal: int) -> dict[str, Any]:
     spec = server.spec
     fields: dict[str, Any] = {}
     affinity = _plain(spec.affinity)
-    if spec.storage.is_bound_to_a_node or spec.service.is_local:
-        _keep_on_one_node(affinity, pod_selector(server.metadata.name), required=_needs_one_node(spec))
+    if _needs_one_node(spec):
+        _keep_together(affinity, pod_selector(server.metadata.name))
+    else:
+        _keep_in_place(affinity, shard_selector(server.metadata.name, ordinal))
     if affinity:
         fields["affinity"] = affinity
     if spec.node_selector:
@@ -231,21 +233,26 @@ def _needs_one_node(spec: FtpsServerSpec) -> bool:
     """Whether a pod elsewhere would never start, or some of the passive ports would not be reached.
 
     With externalTrafficPolicy Local a node drops what comes for a port of which it has no pod. Load balancers do not
-    know: they ask a node whether it has a pod of the Service, whatever the port. Two pods that take over from each
-    other had better be on one node, too, but one that finds no room there must not wait.
+    know: they ask a node whether it has a pod of the Service, whatever the port.
     """
     return spec.storage.is_bound_to_a_node or (spec.service.is_local and spec.replicas > 1)
 
 
-def _keep_on_one_node(affinity: dict[str, Any], selector: dict[str, str], *, required: bool) -> None:
-    """Put the server's pods where one of them is already; the first satisfies the term by itself."""
+def _keep_together(affinity: dict[str, Any], selector: dict[str, str]) -> None:
+    """The first pod satisfies the term by itself."""
+    terms = affinity.setdefault("podAffinity", {}).setdefault("requiredDuringSchedulingIgnoredDuringExecution", [])
+    terms.append({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": selector}})
+
+
+def _keep_in_place(affinity: dict[str, Any], selector: dict[str, str]) -> None:
+    """Put a shard's next pod beside the one before, where there is room.
+
+    With externalTrafficPolicy Local a load balancer leaves a node whose only pod is about to end, although it still has
+    sessions.
+    """
     term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": selector}}
-    pods = affinity.setdefault("podAffinity", {})
-    if required:
-        pods.setdefault("requiredDuringSchedulingIgnoredDuringExecution", []).append(term)
-    else:
-        preferred = {"weight": 100, "podAffinityTerm": term}
-        pods.setdefault("preferredDuringSchedulingIgnoredDuringExecution", []).append(preferred)
+    terms = affinity.setdefault("podAffinity", {}).setdefault("preferredDuringSchedulingIgnoredDuringExecution", [])
+    terms.append({"weight": 100, "podAffinityTerm": term})
 
 
 def _plain(model: BaseModel) -> dict[str, Any]:
