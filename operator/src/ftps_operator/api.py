@@ -26,7 +26,7 @@ from ftps_operator.metrics import Metrics
 from ftps_operator.naming import Manifest
 
 TIMEOUT_SECONDS = 15.0
-PAGE_SIZE = 250
+PAGE_SIZE = 100
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"

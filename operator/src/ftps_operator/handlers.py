@@ -19,7 +19,7 @@ from ftps_operator.settings import Settings
 CONNECT_SECONDS = 10
 REQUEST_SECONDS = 30
 STREAM_SECONDS = 600
-PAGE_SIZE = 250
+PAGE_SIZE = 100
 QUEUE_SECONDS = 0.1
 """How long kopf keeps a task for an object that nothing happens to; when it lists, it has one for each object."""
 
