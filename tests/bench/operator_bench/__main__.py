@@ -154,7 +154,9 @@ def _touch(scene: Scene) -> list[Row]:
 
 
 def _idle(scene: Scene) -> list[Row]:
-    time.sleep(SETTLE_SECONDS)
+    # Their pods wait for a node. Until the Deployments have given up, something happens still.
+    seconds_until(lambda: ours.has_given_up(scene.api, scene.namespace), since=time.monotonic(), limit=scene.limit)
+    ours.settle(scene.operator)
     before, started = scene.operator.metrics(), time.monotonic()
     time.sleep(IDLE_SECONDS)
     each = (ours.requests(scene.operator.metrics()) - ours.requests(before)) / (time.monotonic() - started)

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from support.prometheus import Scrape
@@ -22,17 +23,18 @@ _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 
 
 class Api:
-    """Requests over connections that are kept, so that it is not the client who is measured."""
+    """Many writes over connections that are kept, so that it is not the client who is measured."""
 
     def __init__(self, instance: Instance) -> None:
         self._tls = Client(instance)._tls
-        self._connection = self._connect()
 
     def _connect(self) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(node_address(0), 6443, timeout=120, context=self._tls)
 
     def text(self, path: str, accept: str = "application/json") -> str:
-        return _request(self._connection, "GET", path, None, {"Accept": accept})
+        # The API server ends a connection that is idle for 90 s.
+        with closing(self._connect()) as connection:
+            return _request(connection, "GET", path, None, {"Accept": accept})
 
     def create_all(self, path: str, objects: Iterable[Object]) -> None:
         self._spread([("POST", path, each, "application/json") for each in objects])
@@ -53,10 +55,9 @@ class Api:
 
     def _spread(self, requests: list[tuple[str, str, Object, str]]) -> None:
         def send(part: list[tuple[str, str, Object, str]]) -> None:
-            connection = self._connect()
-            for method, path, body, kind in part:
-                _request(connection, method, path, body, {"Content-Type": kind})
-            connection.close()
+            with closing(self._connect()) as connection:
+                for method, path, body, kind in part:
+                    _request(connection, method, path, body, {"Content-Type": kind})
 
         with ThreadPoolExecutor(CONNECTIONS) as threads:
             list(threads.map(send, (requests[start::CONNECTIONS] for start in range(CONNECTIONS))))

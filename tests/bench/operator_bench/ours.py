@@ -127,6 +127,13 @@ def settle(operator: Operator) -> None:
         time.sleep(1)
 
 
+def has_given_up(api: Api, namespace: str) -> bool:
+    """Whether all Deployments are past their progressDeadlineSeconds."""
+    found = api.items(f"/apis/apps/v1/namespaces/{namespace}/deployments")
+    conditions = [each["status"].get("conditions") or [] for each in found]
+    return all(any(one.get("reason") == "ProgressDeadlineExceeded" for one in each) for each in conditions)
+
+
 def is_made(api: Api, namespace: str, count: int) -> bool:
     """Whether all servers have a status of their generation, and all of their objects."""
     servers = api.items(path(namespace))
