@@ -18,6 +18,8 @@ CLASS, ANOTHER_CLASS = "testbed.ftps-operator.io/lb", "example.com/another"
 HOSTNAME = "testbed.ftps-operator.io/hostname"
 
 
+# Node ports up to 30085 are given to nobody who does not ask for them:
+# https://kubernetes.io/docs/concepts/services-networking/service/#avoid-nodeport-collisions
 def passive(first: int, per_replica: int = 2, replicas: int = 1) -> dict[str, int]:
     return {"firstPort": first, "portsPerReplica": per_replica, "maxReplicas": replicas}
 
@@ -73,7 +75,7 @@ def _password(namespace: Namespace) -> None:
 
 
 def test_every_type_of_service_serves_and_follows_every_other(namespace: Namespace):
-    name, ports = "types", passive(30700)
+    name, ports = "types", passive(30000)
     # With Cluster, as the first of several nodes has the load balancer's address, whichever node the pod is on.
     settings = {"externalTrafficPolicy": "Cluster"}
     namespace.apply(ftps_server(name, users=("alice",), passive=ports, service=settings | {"type": "ClusterIP"}))
@@ -87,7 +89,7 @@ def test_every_type_of_service_serves_and_follows_every_other(namespace: Namespa
         assert spec["type"] == kind, f"after {before}"
         node_ports = {port["port"]: port.get("nodePort") for port in spec["ports"] if port["name"].startswith("p")}
         if kind == "NodePort":
-            assert node_ports == {30700: 30700, 30701: 30701}
+            assert node_ports == {30000: 30000, 30001: 30001}
         if kind == "ClusterIP":
             assert set(node_ports.values()) == {None}
             assert status["address"] == spec["clusterIP"]
@@ -102,7 +104,7 @@ def test_every_type_of_service_serves_and_follows_every_other(namespace: Namespa
 
 
 def test_node_ports_are_the_passive_ports(namespace: Namespace):
-    namespace.apply(ftps_server("nodeport", service={"type": "NodePort"}, passive=passive(30500, 3, 2)))
+    namespace.apply(ftps_server("nodeport", service={"type": "NodePort"}, passive=passive(30010, 3, 2)))
     status = namespace.wait_ready("nodeport")["status"]
     ports = service(namespace, "nodeport")["spec"]["ports"]
     pinned = {port["port"]: port["nodePort"] for port in ports if port["name"].startswith("p")}
@@ -118,11 +120,11 @@ def test_a_taken_node_port_is_told_by_its_number_and_heals_when_it_is_free(names
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "blocker"},
-        "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30611}]},
+        "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30021}]},
     }
-    namespace.apply(blocker, ftps_server("collision", service={"type": "NodePort"}, passive=passive(30610)))
+    namespace.apply(blocker, ftps_server("collision", service={"type": "NodePort"}, passive=passive(30020)))
     message = stalled(namespace, "collision", "NodePortUnavailable")
-    assert "Invalid value: 30611: provided port is already allocated" in message
+    assert "Invalid value: 30021: provided port is already allocated" in message
     assert "another passive.firstPort" in message
     namespace.delete("service", "blocker")
     namespace.wait_ready("collision")
@@ -132,13 +134,13 @@ def test_a_taken_node_port_is_told_by_its_number_and_heals_when_it_is_free(names
 def test_a_passive_port_that_a_control_port_has_got_is_told_with_the_command_that_helps(
     namespace: Namespace, operator: Cluster
 ):
-    namespace.apply(ftps_server("twice", service={"type": "LoadBalancer"}, passive=passive(30620)))
+    namespace.apply(ftps_server("twice", service={"type": "LoadBalancer"}, passive=passive(30030)))
     namespace.wait_ready("twice")
-    chosen = {"spec": {"ports": [{"port": 21, "nodePort": 30621}]}}
+    chosen = {"spec": {"ports": [{"port": 21, "nodePort": 30031}]}}
     namespace.kubectl("patch", "service", "twice", "--type=strategic", "-p", json.dumps(chosen))
     namespace.patch("ftpsserver", "twice", {"spec": {"service": {"type": "NodePort"}}})
     message = stalled(namespace, "twice", "NodePortUnavailable")
-    assert "30621" in message
+    assert "30031" in message
     operator.kubectl(*command(message))
     namespace.wait_ready("twice")
     namespace.delete("ftpsserver", "twice")
