@@ -201,6 +201,7 @@ def test_a_misspelt_field_is_refused(namespace: Namespace):
         ({"service": {"type": "ExternalName"}}, "spec.service.type"),
         ({"users": [ALICE, ALICE]}, 'Duplicate value: {"name":"alice"}'),
         ({"users": [ALICE | {"name": "../x"}]}, "spec.users[0].name"),
+        (user(passwordSecretRef={"name": "../../others/secrets/x"}), "spec.users[0].passwordSecretRef.name"),
         ({"storage": {"persistentVolumeClaim": {"size": "-1"}}}, "size"),
         (user(quota={"bytes": -1}), "spec.users[0].quota.bytes"),
         (user(quota={"bytes": "1e999"}), "spec.users[0].quota.bytes"),

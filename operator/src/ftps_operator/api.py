@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -213,8 +213,9 @@ def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = 
     root = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
     parts = [root]
     if namespace is not None:
-        parts.append(f"namespaces/{namespace}")
-    return "/".join(filter(None, [*parts, kind.plural, name, subresource]))
+        parts.append(f"namespaces/{quote(namespace, safe='')}")
+    # Quoted: a name may be what somebody wrote into a resource, and must not lead anywhere else.
+    return "/".join(filter(None, [*parts, kind.plural, quote(name, safe=""), subresource]))
 
 
 def _failure(status: int, body: bytes, request: str, *, retry_after: str | None = None) -> ApiError:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -333,3 +334,15 @@ def test_a_dry_run_is_asked_for_as_one():
     ask(answer, lambda kubernetes: kubernetes.apply(MANIFEST, dry_run=True))
     ask(answer, lambda kubernetes: kubernetes.apply(MANIFEST))
     assert [query.get("dryRun") for query in asked] == ["All", None]
+
+
+@pytest.mark.parametrize("name", ["../../others/secrets/x", "x/../y", "x?a", "x#y"])
+def test_a_name_leads_nowhere_else(name: str):
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.raw_path)
+        return web.json_response({})
+
+    ask(answer, lambda kubernetes: kubernetes.get(CONFIG_MAP, "team", name))
+    assert asked == [f"/api/v1/namespaces/team/configmaps/{quote(name, safe='')}"]

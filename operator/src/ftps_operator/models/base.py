@@ -91,5 +91,6 @@ CidrText = Annotated[
     AfterValidator(_is_network),
     Field(max_length=43, json_schema_extra={VALIDATIONS: [{"rule": _CIDR_RULE, "message": _CIDR_MESSAGE}]}),
 ]
-ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
+ObjectName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
+"""No `/`, above all: a Secret must not be named by a path to somebody else's."""
 IntOrString = Annotated[int | str, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]

@@ -35,6 +35,11 @@ USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
         ),
         ({"tls": {}}, ("spec", "tls"), "exactly one"),
         ({"storage": {}}, ("spec", "storage"), "exactly one"),
+        (
+            {"users": [USER | {"passwordSecretRef": {"name": "../../others/secrets/x"}}]},
+            ("spec", "users", 0, "passwordSecretRef", "name"),
+            "pattern",
+        ),
         ({"users": [USER | {"quota": {"bytes": "1e999"}}]}, ("spec", "users", 0, "quota", "bytes"), "quantity"),
         ({"users": [USER | {"bandwidth": {"upload": "1k"}}]}, ("spec", "users", 0, "bandwidth"), "1Ki or more"),
         ({"users": [USER | {"allowedCIDRs": ["10.1.0.0/8"]}]}, ("spec", "users", 0, "allowedCIDRs", 0), "CIDR"),
