@@ -108,7 +108,7 @@ def test_node_ports_are_the_passive_ports(namespace: Namespace):
     status = namespace.wait_ready("nodeport")["status"]
     ports = service(namespace, "nodeport")["spec"]["ports"]
     pinned = {port["port"]: port["nodePort"] for port in ports if port["name"].startswith("p")}
-    assert pinned == {port: port for port in range(30500, 30506)}
+    assert pinned == {port: port for port in range(30010, 30016)}
     assert status["address"] == namespace.pods("nodeport")[0]["status"]["hostIP"]
     explicit = next(port["nodePort"] for port in ports if port["name"] == "ftp")
     assert status["endpoints"][0]["url"] == f"ftp://{status['address']}:{explicit}"
