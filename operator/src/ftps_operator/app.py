@@ -80,7 +80,7 @@ def _tasks(
     health.busy_seconds = queue.longest
     store = Store()
     metrics.watch_resources(lambda: {kind.kind: store.count(kind) for kind in WATCHED})
-    cache = Cache(api, store)
+    cache = Cache(api, store, on_news=lambda owner: queue.add(Key(*owner)))
     relist = Relist(cache, store, queue.add, namespaces=settings.namespaces)
 
     async def version_of(name: SecretName) -> str | None:

@@ -5,7 +5,7 @@ ours is not watched, so a name that is not known is asked of the API server: som
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ftps_operator.api import ApiClient
 from ftps_operator.constants import MANAGED_BY, MANAGED_BY_LABEL, SERVER_LABEL
@@ -27,9 +27,10 @@ def selector(kind: Kind) -> str | None:
 class Cache:
     """Reads and writes for the reconciles."""
 
-    def __init__(self, api: ApiClient, store: Store) -> None:
+    def __init__(self, api: ApiClient, store: Store, on_news: Callable[[Owner], None] = lambda _: None) -> None:
         self._api = api
         self._store = store
+        self._on_news = on_news
         self._listed: set[tuple[Kind, str | None]] = set()
         self._not_served: set[Kind] = set()
 
@@ -63,8 +64,15 @@ class Cache:
         return await self._api.apply(manifest, dry_run=True)
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
-        """Server-side apply of the status alone."""
-        return self._take_in(await self._api.apply_status(manifest))
+        """Server-side apply of the status alone. What else the answer tells is news: the watch will not tell it."""
+        live = await self._api.apply_status(manifest)
+        slot = of(live), live["metadata"]["namespace"], live["metadata"]["name"]
+        before = self._store.get(*slot)
+        owners = self._store.observe(slot[0], live)
+        if not _is_same_but_status(before, self._store.get(*slot)):
+            for owner in owners:
+                self._on_news(owner)
+        return live
 
     async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
         """Set annotations of an object that somebody else keeps; nothing happens where it is gone."""
@@ -105,3 +113,13 @@ class Cache:
         if kind == FTPS_SERVER or (kind in WATCHED and labels.get(MANAGED_BY_LABEL) == MANAGED_BY):
             self._store.observe(kind, live)
         return live
+
+
+def _is_same_but_status(one: Manifest | None, other: Manifest | None) -> bool:
+    def rest(live: Manifest) -> Manifest:
+        meta = {
+            key: value for key, value in live["metadata"].items() if key not in ("resourceVersion", "managedFields")
+        }
+        return live | {"metadata": meta, "status": None}
+
+    return one is other or (one is not None and other is not None and rest(one) == rest(other))

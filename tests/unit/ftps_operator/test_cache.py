@@ -8,7 +8,7 @@ from ftps_operator.cache import Cache
 from ftps_operator.errors import KindNotServedError, TransientError
 from ftps_operator.kinds import CERTIFICATE, CONFIG_MAP, FTPS_SERVER, POD, SECRET, SERVICE, Kind
 from ftps_operator.naming import Manifest
-from ftps_operator.store import Store
+from ftps_operator.store import Owner, Store
 
 OWNER = ("team", "exchange")
 OURS = {"app.kubernetes.io/managed-by": "ftps-operator", "ftps-operator.io/server": "exchange"}
@@ -52,6 +52,9 @@ class Api:
             yield [each]
 
     async def apply(self, manifest: Manifest) -> Manifest:
+        return manifest
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
         return manifest
 
     async def annotate(self, kind: Kind, _: str, name: str, annotations: Mapping[str, str]) -> Manifest | None:
@@ -218,3 +221,18 @@ def test_a_listing_that_breaks_off_changes_nothing():
         assert await cache.get(SERVICE, "team", "exchange") is not None
 
     using(api, use)
+
+
+@pytest.mark.parametrize(
+    ("meta", "expected"), [({}, []), ({"generation": 2}, [OWNER]), ({"annotations": {"rotated": "now"}}, [OWNER])]
+)
+def test_what_has_changed_while_a_status_was_written_is_news_that_no_watch_tells(
+    meta: dict[str, Any], expected: list[Owner]
+):
+    before = live(FTPS_SERVER, "exchange")
+    answer = before | {"metadata": before["metadata"] | {"resourceVersion": "3"} | meta, "status": {"a": 1}}
+    store, told = Store(), list[Owner]()
+    store.observe(FTPS_SERVER, before)
+    asyncio.run(Cache(Api(), store, told.append).apply_status(answer))  # type: ignore[arg-type]
+    assert told == expected
+    assert store.observe(FTPS_SERVER, answer) == set()
