@@ -6,17 +6,8 @@ from enum import StrEnum
 
 from ftps_operator.constants import MODE_ANNOTATION, PLAN_MODE
 from ftps_operator.desired.loadbalancers import port_problem
-from ftps_operator.kinds import (
-    CERTIFICATE,
-    NETWORK_POLICY,
-    PERSISTENT_VOLUME_CLAIM,
-    POD_DISRUPTION_BUDGET,
-    SECRET,
-    SERVICE_ACCOUNT,
-    Kind,
-)
 from ftps_operator.models.server import FtpsServer
-from ftps_operator.naming import is_ours, slots, tls_name
+from ftps_operator.naming import claimed_slots, is_ours
 from ftps_operator.observed import Observed
 
 
@@ -46,30 +37,16 @@ Policy = Callable[[FtpsServer, Observed], Verdict | None]
 
 
 def _names_are_free(server: FtpsServer, observed: Observed) -> Verdict | None:
-    for kind, name in slots(server):
+    # Elsewhere somebody's own of that name is no trouble.
+    for kind, name in claimed_slots(server):
         live = observed.objects.get((kind, name))
-        if live is not None and not is_ours(live, server) and _is_wanted(server, kind, name):
+        if live is not None and not is_ours(live, server):
             return Verdict(
                 Reason.NAME_TAKEN,
                 f"{kind.kind} {name} exists and does not belong to this FtpsServer:"
                 " delete it, or give the FtpsServer another name",
             )
     return None
-
-
-def _is_wanted(server: FtpsServer, kind: Kind, name: str) -> bool:
-    """Whether an object is to be made there: elsewhere somebody's own of that name is no trouble."""
-    spec = server.spec
-    wanted = {
-        SERVICE_ACCOUNT: spec.service_account_name is None,
-        CERTIFICATE: spec.tls.cert_manager is not None,
-        PERSISTENT_VOLUME_CLAIM: spec.storage.persistent_volume_claim is not None,
-        NETWORK_POLICY: spec.network_policy.enabled,
-        POD_DISRUPTION_BUDGET: spec.pod_disruption_budget.enabled,
-    }
-    if (kind, name) == (SECRET, tls_name(server.metadata.name)):
-        return spec.tls.secret_name is None
-    return wanted.get(kind, True)
 
 
 def _mode_is_known(server: FtpsServer, _: Observed) -> Verdict | None:
