@@ -109,7 +109,7 @@ def _create(scene: Scene) -> list[Row]:
     say(f"created {scene.servers} servers in {seconds:.1f} s")
     each = (ours.requests(made) - ours.requests(begun)) / scene.servers
     cpu = made.sum("process_cpu_seconds_total") - begun.sum("process_cpu_seconds_total")
-    ours.settle(scene.operator)
+    ours.settle(scene.operator, limit=scene.limit)
     return [
         Row("create all: until reconciled", "s", seconds, 60, scene.peer.get("created")),
         Row("create all: requests each", "1", each, None, scene.peer.get("requests")),
@@ -156,7 +156,7 @@ def _touch(scene: Scene) -> list[Row]:
 def _idle(scene: Scene) -> list[Row]:
     # Their pods wait for a node. Until the Deployments have given up, something happens still.
     seconds_until(lambda: ours.has_given_up(scene.api, scene.namespace), since=time.monotonic(), limit=scene.limit)
-    ours.settle(scene.operator)
+    ours.settle(scene.operator, limit=scene.limit)
     before, started = scene.operator.metrics(), time.monotonic()
     time.sleep(IDLE_SECONDS)
     each = (ours.requests(scene.operator.metrics()) - ours.requests(before)) / (time.monotonic() - started)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.operator_bench.cluster import Api, Object, seconds_until
 from support.prometheus import Scrape
+from support.servers import ftps_server
 from testbed import Cluster
 from testbed.install import NAMESPACE, RELEASE
 from testbed.progress import say
@@ -30,18 +31,12 @@ WRITES = ("PATCH", "POST", "DELETE")
 
 def server(name: str) -> Object:
     """A server that signs its certificate itself, and whose pods no node takes: nodes are not what is measured."""
-    return {
-        "apiVersion": "ftps-operator.io/v1alpha1",
-        "kind": "FtpsServer",
-        "metadata": {"name": name},
-        "spec": {
-            "tls": {"selfSigned": {}},
-            "storage": {"emptyDir": {}},
-            "nodeSelector": {"bench.ftps-operator.io/node": "none"},
-            # kube-proxy has a rule for each port of each Service.
-            "passive": {"portsPerReplica": 4, "maxReplicas": 1, "sharedPorts": True},
-        },
-    }
+    return ftps_server(
+        name,
+        nodeSelector={"bench.ftps-operator.io/node": "none"},
+        # kube-proxy has a rule for each port of each Service.
+        passive={"portsPerReplica": 4, "maxReplicas": 1, "sharedPorts": True},
+    )
 
 
 def path(namespace: str) -> str:
@@ -117,14 +112,18 @@ def requests(scrape: Scrape) -> float:
     return scrape.sum("rest_client_requests_total")
 
 
-def settle(operator: Operator) -> None:
+def settle(operator: Operator, *, limit: float) -> None:
     """Wait until nothing is written any more: the cluster goes on with its pods for a while."""
     last, since = -1.0, time.monotonic()
-    while time.monotonic() - since < QUIET_SECONDS:
+
+    def is_quiet() -> bool:
+        nonlocal last, since
         now = writes(operator.metrics())
         if now != last:
             last, since = now, time.monotonic()
-        time.sleep(1)
+        return time.monotonic() - since >= QUIET_SECONDS
+
+    seconds_until(is_quiet, since=time.monotonic(), limit=limit)
 
 
 def has_given_up(api: Api, namespace: str) -> bool:
