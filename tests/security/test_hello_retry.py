@@ -5,6 +5,7 @@ FIPS has them, so that it asks each client.
 """
 
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -69,8 +70,8 @@ def test_who_does_not_resume_is_asked_and_gets_nothing_else(clients, serve):
     with DataClient(client.context, asking(client)) as data, pytest.raises(RefusedError):
         data.shake_hands()
     assert asks_to_retry(data.first_answer)
-    with pytest.raises(ValueError, match="i2d"):  # there is no session yet
-        assert data.tls.tls.session
+    with suppress(ValueError):  # there is no session yet: OpenSSL 3.0 says so, 3.5 has an empty one
+        assert not data.tls.tls.session.id
     assert failure(client).startswith("522 The data connection must resume")
     assert client.nlst() == ["file"]
 

@@ -69,7 +69,8 @@ class Keys:
         records = _count(written)
         if version != _TLS_1_3:
             records += 1  # the handshake's end
-            # Before TLS 1.3 the nonce is not made of the record's number: it counts by itself.
+            # Before TLS 1.3 the nonce is not made of the record's number: it counts by itself, from where OpenSSL's
+            # does, and with OpenSSL 3.2 and later from 64 random bits of its own.
             _add(info, _IV, records)
         _add(info, _NUMBER, records)
         return bytes(info)

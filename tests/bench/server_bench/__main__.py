@@ -18,6 +18,7 @@ from bench.server_bench.peers import Proftpd, PureFtpd, Server, Vsftpd
 from bench.server_bench.results import Raw, collect
 from bench.server_bench.runner import Runner
 from bench.server_bench.scene import prepared
+from testbed import images, packages
 from testbed.errors import TestbedError
 from testbed.locks import exclusive
 from testbed.paths import CACHE, CHECKOUT
@@ -85,14 +86,15 @@ def _some_of(names: Sequence[str]):
 def _measure(arguments: argparse.Namespace) -> None:
     if os.geteuid() != 0:
         raise TestbedError("run it as root: the other servers change to their users' ids, and get namespaces")
-    programs = debian.ensure()
+    packages.ensure()
+    programs, root = debian.ensure(), images.unpacked("ftps-server")
     sizes = QUICK if arguments.quick else Sizes()
     cpus = machine.Cpus.take()
     machine.allow_descriptors()
     if disturbed := machine.disturbance(cpus):
         warn(f"{disturbed}: the figures will be worth little.")
     every: dict[str, Server] = {
-        "ours": Ours(arguments.ours_source.resolve()),
+        "ours": Ours(root, arguments.ours_source.resolve()),
         "vsftpd": Vsftpd(programs),
         "proftpd": Proftpd(programs),
         "pure-ftpd": PureFtpd(programs),
@@ -103,7 +105,7 @@ def _measure(arguments: argparse.Namespace) -> None:
         (arguments.output / RAW_FILE).open("w") as raw,
         prepared(big_mib=sizes.big_mib, medium_mib=sizes.medium_mib) as scene,
     ):
-        facts = _facts(arguments, programs.versions()) | {"disturbed": disturbed}
+        facts = _facts(arguments, programs.versions()) | {"disturbed": disturbed, "image": _inside(root)}
         raw.write(json.dumps({"facts": facts}) + "\n")
         Runner(scene, cpus, sizes, raw).run(
             [every[name] for name in arguments.servers],
@@ -127,6 +129,11 @@ def _facts(arguments: argparse.Namespace, versions: list[str]) -> Raw:
         "openssl": ssl.OPENSSL_VERSION,
         "packages": versions,
     }
+
+
+def _inside(image: Path) -> str:
+    tell = "import platform, ssl; print(f'Python {platform.python_version()}, {ssl.OPENSSL_VERSION}')"
+    return run(["chroot", str(image), "/opt/ftps-server/bin/python", "-c", tell]).stdout.strip()
 
 
 def _load(file: Path) -> list[Raw]:

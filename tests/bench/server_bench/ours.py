@@ -9,11 +9,15 @@ from bench.server_bench import passwords
 from bench.server_bench.peers import MANY, PORTS, Recipe, Wish
 from bench.server_bench.scene import HOST, Scene
 
+_PYTHON, _SOURCE = "/opt/ftps-server/bin/python", "/src"
+
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Everything on: audit log, metrics, virtual user, quotas, the check of every data connection."""
+    """The image, with everything on: audit log, metrics, virtual user, quotas, the check of every data connection."""
 
+    root: Path
+    """The image, unpacked: its Python and its OpenSSL are what is deployed."""
     source: Path
     """A checkout."""
     name: str = "ours"
@@ -44,11 +48,13 @@ class Ours:
         (place / "users/users.json").write_text(json.dumps({"users": [user]}))
         (place / "tls/tls.crt").write_bytes(scene.certificate(wish.certificate).read_bytes())
         (place / "tls/tls.key").write_bytes(scene.key(wish.certificate).read_bytes())
-        argv = [sys.executable, "-m", "ftps_server", "--config-directory", str(place)]
+        argv = [_PYTHON, "-m", "ftps_server", "--config-directory", str(place)]
         return Recipe(
             argv=[*argv, "--passive-ports", f"{passive[0]}-{passive[-1]}"],
             home=storage / passwords.NAME,
-            environment={"PYTHONPATH": str(self.source / "server-image" / "src")},
+            binds={self.source / "server-image" / "src": _SOURCE},
+            environment={"PYTHONPATH": _SOURCE},
+            root=self.root,
         )
 
 

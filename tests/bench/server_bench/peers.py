@@ -36,6 +36,8 @@ class Recipe:
     """Where the user's files are."""
     binds: Mapping[Path, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    root: Path = Path("/")
+    """Of the files that it sees."""
 
 
 class Server(Protocol):

@@ -64,6 +64,7 @@ class Runner:
             log=self.scene.directory / f"{server.name}.log",
             binds=recipe.binds,
             environment=recipe.environment,
+            root=recipe.root,
         )
         try:
             wait_until_serving(wish.port, box.check)

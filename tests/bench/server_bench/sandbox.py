@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.server_bench import machine
+from bench.server_bench.scene import MEMORY
 from testbed.errors import TestbedError
 
 _DEADLINE = 60.0
+_MACHINE = Path("/")
+# The server's processes, and the files of a run.
+_SHARED = ("/proc", MEMORY)
 # The shell stays as the namespace's first process: it buries those whose parents have gone.
 _SCRIPT = 'while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; "$@" & wait'
 
@@ -52,10 +56,24 @@ class Sandbox:
 
 
 def start(
-    argv: Sequence[str], *, cpu: int, log: Path, binds: Mapping[Path, str], environment: Mapping[str, str]
+    argv: Sequence[str],
+    *,
+    cpu: int,
+    log: Path,
+    binds: Mapping[Path, str],
+    environment: Mapping[str, str],
+    root: Path = _MACHINE,
 ) -> Sandbox:
-    """Start a program. `binds` are put over other paths, for it alone."""
-    mounts = [str(part) for pair in binds.items() for part in pair]
+    """Start a program, in the tree of files below `root`. `binds` are put over other paths of it, for it alone."""
+    if root != _MACHINE:
+        binds = {**{Path(path): path for path in _SHARED}, **binds}
+        argv = ["chroot", str(root), *argv]
+    mounts = []
+    for outside, inside in binds.items():
+        target = root / inside.lstrip("/")
+        if outside.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        mounts += [str(outside), str(target)]
     guard = ["setpriv", "--pdeathsig", "KILL", "--"]
     isolate = ["unshare", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "--"]
     with log.open("wb") as output:

@@ -24,7 +24,8 @@ BIG = "big"
 MEDIUM = "medium"
 SMALL_BYTES = 10 * 1024
 LISTED = 20
-_MEMORY, _PREFIX = "/dev/shm", "ftps-bench-"
+MEMORY = "/dev/shm"
+_PREFIX = "ftps-bench-"
 CERTIFICATES = ("rsa", "p256")
 # A user that no machine has.
 _UID = 54321
@@ -86,10 +87,10 @@ class Scene:
 @contextmanager
 def prepared(*, big_mib: int, medium_mib: int) -> Iterator[Scene]:
     """Make the files, and remove them at the end. There is one run at a time."""
-    for left in Path(_MEMORY).glob(f"{_PREFIX}*"):
+    for left in Path(MEMORY).glob(f"{_PREFIX}*"):
         # Its run was killed.
         shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_MEMORY) as directory:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=MEMORY) as directory:
         scene = Scene(Path(directory))
         # Servers look into it as other users.
         scene.directory.chmod(0o755)

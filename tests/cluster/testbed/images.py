@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from testbed.progress import step
 from testbed.shell import run_logged
 
 LOG = CACHE / "logs" / "images.log"
-DEBIAN = "bookworm"
+DEBIAN = "trixie"
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 # The image, its Dockerfile, and what else it is built from.
 PROJECT = {
@@ -68,6 +69,23 @@ def ensure(name: str) -> Built:
     for old in archives[:-KEPT_ARCHIVES]:
         old.unlink()
     return built
+
+
+def unpacked(name: str) -> Path:
+    """A directory with the files of one of the project's images, to run it without a container."""
+    root = CACHE / f"root-{name}-{project_key(name)}"
+    if root.exists():
+        return root
+    built = ensure(name)
+    part = root.with_suffix(".part")
+    for old in (part, *CACHE.glob(f"root-{name}-*")):
+        shutil.rmtree(old, ignore_errors=True)
+    with step(f"Unpacking the image {name}", LOG), tempfile.TemporaryDirectory() as context:
+        _buildah("pull", f"oci-archive:{built.archive}")
+        (Path(context) / "Dockerfile").write_text(f"FROM {built.reference}\n")
+        _buildah("build", f"--output=type=local,dest={part}", context)
+    part.rename(root)
+    return root
 
 
 def ensure_pause() -> Path:

@@ -30,6 +30,10 @@ PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).has
 
 # Below those that the kernel takes for outgoing connections, and Kubernetes for node ports.
 _PORTS = range(12000, 28000)
+_NOT_MEANT = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False, **dict.fromkeys(_NOT_MEANT, False)
+)
 
 
 def wait_for(condition: Callable[[], object], what: str = "the condition", seconds: float = DEADLINE) -> None:
@@ -77,6 +81,7 @@ class Pki:
         certificate = (
             self._builder(self.name, self.key.public_key(), 30)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_SIGNS, critical=True)
             .sign(self.key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.PEM)
@@ -91,6 +96,9 @@ class Pki:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=days))
+            # Python 3.13 and later take no certificate without (VERIFY_X509_STRICT).
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
 
 

@@ -84,7 +84,7 @@ def test_a_ticket_of_tls_1_2_is_read_where_1_3_is_offered_too(client, server):
     assert None not in names
 
 
-@pytest.mark.parametrize("size", [20, 100])
+@pytest.mark.parametrize("size", [50, 100])
 def test_a_hello_may_be_split_into_records(client, server, size):
     context = client(ssl.TLSVersion.TLSv1_3, ("ftp-data",))
     hello = MemoryClient(context, session_of(context, server())).handshake()
@@ -92,7 +92,7 @@ def test_a_hello_may_be_split_into_records(client, server, size):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("size", [1 << 14, 20])
+@pytest.mark.parametrize("size", [1 << 14, 50])
 def test_more_must_come_until_the_last_byte_is_there(client, server, version, size):
     context = client(version, ("ftp-data",))
     hello = fragmented(MemoryClient(context, session_of(context, server())).handshake(), size)
