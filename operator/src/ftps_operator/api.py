@@ -93,6 +93,9 @@ class KubernetesApi:
     async def connect(cls, kubeconfig: str | None, metrics: Metrics) -> Self:
         """Connect with a kubeconfig file, or as the pod's ServiceAccount (whose token is read anew each minute)."""
         configuration = client.Configuration()
+        # Python 3.13 and later take no certificate without the identifier of its authority's key. Many clusters' API
+        # servers have such a one (kubernetes-client/python#2394).
+        configuration.disable_strict_ssl_verification = True
         if kubeconfig:
             await config.load_kube_config(kubeconfig, client_configuration=configuration, persist_config=False)
         else:

@@ -6,6 +6,7 @@ Only `on.event`: kopf's other handlers write annotations or finalizers into the 
 import dataclasses
 import logging
 import os
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -73,8 +74,8 @@ def build_registry(settings: Settings, observe: Observe) -> kopf.OperatorRegistr
     def login(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - kopf's own
         if settings.kubeconfig:
             os.environ["KUBECONFIG"] = settings.kubeconfig  # kopf looks nowhere else
-            return kopf.login_with_kubeconfig(**arguments)
-        return _as_service_account(**arguments)
+            return _lenient(kopf.login_with_kubeconfig(**arguments))
+        return _lenient(_as_service_account(**arguments))
 
     def register(kind: Kind) -> None:
         @kopf.on.event(*_address(kind), registry=registry, id=kind.plural)
@@ -93,6 +94,17 @@ def _as_service_account(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa
         return None
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     return dataclasses.replace(found, server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
+
+
+class _Connection(kopf.ConnectionInfo):
+    def as_ssl_context(self) -> ssl.SSLContext:
+        context = super().as_ssl_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as in api.py
+        return context
+
+
+def _lenient(found: kopf.ConnectionInfo | None) -> kopf.ConnectionInfo | None:
+    return _Connection(**vars(found)) if found else None
 
 
 async def watch(settings: Settings, observe: Observe) -> None:

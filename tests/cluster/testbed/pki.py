@@ -80,6 +80,7 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(minutes=5))
         .not_valid_after(now + _LIFETIME)
+        # No authority's key identifier: many clusters' certificates have none, and clients must do without.
     )
 
 
