@@ -16,6 +16,7 @@ _GOOD = {
     ConditionType.AVAILABLE: "True",
 }
 _FIRST_STEPS = (None, "Unknown")
+_NEWS_AT_FIRST = ((ConditionType.READY, "True"), (ConditionType.STALLED, "True"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Transition:
 
 
 def transitions(before: dict[str, Any], after: dict[str, Any]) -> list[Transition]:
-    """The conditions whose status changed. One that starts out as not good yet is no news."""
+    """The conditions whose status changed. How one starts out is no news, but for what a server's owner waits for."""
     old = {condition["type"]: condition["status"] for condition in before.get("conditions", [])}
     reasons = {condition["reason"] for condition in before.get("conditions", [])}
     result = []
@@ -41,7 +42,7 @@ def transitions(before: dict[str, Any], after: dict[str, Any]) -> list[Transitio
         good = _GOOD.get(kind)
         if good is None or old.get(kind) == status:
             continue
-        if status != good and kind != ConditionType.STALLED and old.get(kind) in _FIRST_STEPS:
+        if old.get(kind) in _FIRST_STEPS and (kind, status) not in _NEWS_AT_FIRST:
             continue
         result.append(Transition("Normal" if status == good else "Warning", condition["reason"], condition["message"]))
     return result

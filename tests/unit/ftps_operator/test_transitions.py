@@ -20,6 +20,15 @@ def test_that_a_new_server_is_not_ready_yet_is_no_news():
     assert transitions({}, status(Ready="False", Available="False")) == []
 
 
+def test_what_is_good_from_the_start_is_no_news():
+    assert transitions({}, status(Stalled="False", UsersReady="True", CertificateReady="True")) == []
+    assert transitions(status(Available="Unknown"), status(Available="True")) == []
+
+
+def test_that_a_new_server_is_ready_is_news():
+    assert transitions({}, status(Ready="True")) == [Transition("Normal", "ReadyIsTrue", "m")]
+
+
 def test_that_a_new_server_is_stalled_is():
     assert transitions({}, status(Stalled="True")) == [Transition("Warning", "StalledIsTrue", "m")]
 
