@@ -34,6 +34,15 @@ def mark_of(manifest: Manifest) -> str | None:
     return mark
 
 
+def only_where_absent(manifest: Manifest) -> Manifest:
+    """The manifest in a form whose apply makes an object, and is a conflict where there is one.
+
+    An apply names the version that it is for, if any; no object has had this one, and an object that is made now is
+    not asked for a version. So somebody else's object of that name is never overwritten, however late it came.
+    """
+    return manifest | {"metadata": manifest["metadata"] | {"resourceVersion": "1"}}
+
+
 def is_applied(manifest: Manifest, live: Manifest) -> bool:
     """Whether a marked manifest was applied, and nobody has changed a field of it since."""
     if mark_of(live) != mark_of(manifest):

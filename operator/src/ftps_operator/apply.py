@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from ftps_operator.applied import is_applied, mark_of, marked
+from ftps_operator.applied import is_applied, mark_of, marked, only_where_absent
 from ftps_operator.desired.plan import Inputs, steps
 from ftps_operator.desired.rollout import surplus_shard
 from ftps_operator.errors import ConflictError, InvalidError
@@ -40,7 +40,7 @@ async def apply_all(
     """Write every object that is not as it should be, in the order of the steps, then prune.
 
     `settled`: everything was there once, so what is missing was taken away. Returns what is known afterwards. Raises
-    RejectedError, and ConflictError where an object is being made anew.
+    RejectedError, and ConflictError where an object is being made anew, or was not known to be there.
     """
     namespace = server.metadata.namespace
     kept: set[tuple[Kind, str]] = set()
@@ -55,7 +55,7 @@ async def apply_all(
         if live is not None and is_applied(manifest, live):
             continue
         try:
-            observed = observed.with_object(await writer.apply(manifest))
+            observed = observed.with_object(await writer.apply(manifest if live else only_where_absent(manifest)))
         except InvalidError as error:
             if live is None or not can_be_made_anew(slot[0], error):
                 raise RejectedError(manifest, error) from error

@@ -1,7 +1,8 @@
 """The API server, with the watched kinds read from what the watches have told.
 
 An answer to a write is taken in at once: the next look sees it, however late the watch is. What carries no label of
-ours is not watched, so a name that is not known is asked of the API server: somebody else may have it.
+ours is not watched: that somebody else has a name shows when an object of that name cannot be made. From then on, it is
+asked of the API server.
 """
 
 import logging
@@ -9,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from ftps_operator.api import ApiClient
 from ftps_operator.constants import MANAGED_BY, MANAGED_BY_LABEL, SERVER_LABEL
-from ftps_operator.errors import KindNotServedError
-from ftps_operator.kinds import FTPS_SERVER, WATCHED, Kind, of
+from ftps_operator.errors import ConflictError, KindNotServedError
+from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, WATCHED, Kind, of
 from ftps_operator.naming import Manifest
 from ftps_operator.store import Owner, Store
 
@@ -33,15 +34,22 @@ class Cache:
         self._on_news = on_news
         self._listed: set[tuple[Kind, str | None]] = set()
         self._not_served: set[Kind] = set()
+        self._in_doubt: set[tuple[Kind, str, str]] = set()
+        """Names at which a write has met what is not known."""
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Read an object; None where there is none."""
         known = self._store.get(kind, namespace, name)
-        # All servers are watched, with or without labels: one that is not known is not there.
-        if known is not None or (kind == FTPS_SERVER and self._is_listed(kind, namespace)):
+        slot = kind, namespace, name
+        # All servers are watched, with or without labels. Whether Certificates are served, only an answer tells.
+        if known is not None or (
+            self._is_listed(kind, namespace) and kind != CERTIFICATE and slot not in self._in_doubt
+        ):
             return known
         live = await self._api.get(kind, namespace, name)
-        if live is not None:
+        if live is None:
+            self._in_doubt.discard(slot)
+        else:
             self._take_in(live)
         return live
 
@@ -57,11 +65,19 @@ class Cache:
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply."""
-        return self._take_in(await self._api.apply(manifest))
+        return self._take_in(await self._apply(manifest))
 
     async def rehearse(self, manifest: Manifest) -> Manifest:
         """What the object would be after a server-side apply."""
-        return await self._api.apply(manifest, dry_run=True)
+        return await self._apply(manifest, dry_run=True)
+
+    async def _apply(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        try:
+            return await self._api.apply(manifest, dry_run=dry_run)
+        except ConflictError:
+            meta = manifest["metadata"]
+            self._in_doubt.add((of(manifest), meta["namespace"], meta["name"]))
+            raise
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply of the status alone. What else the answer tells is news: the watch will not tell it."""
@@ -112,6 +128,7 @@ class Cache:
         labels = live["metadata"].get("labels") or {}
         if kind == FTPS_SERVER or (kind in WATCHED and labels.get(MANAGED_BY_LABEL) == MANAGED_BY):
             self._store.observe(kind, live)
+            self._in_doubt.discard((kind, live["metadata"]["namespace"], live["metadata"]["name"]))
         return live
 
 

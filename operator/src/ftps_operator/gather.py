@@ -20,7 +20,7 @@ async def gather(cache: Cache, server: FtpsServer) -> Observed:
     owner = server.metadata.namespace, server.metadata.name
     known = {kind: await _belonging(cache, kind, owner) for kind in WATCHED_CHILDREN}
     objects = {(kind, live["metadata"]["name"]): live for kind, found in known.items() for live in found if kind != POD}
-    # By name, as somebody else's object may have it.
+    # By name, as somebody else's object may have it, or cert-manager's Secret.
     unknown = {slot for slot in claimed_slots(server) if slot not in objects}
     unknown |= {(SECRET, name) for name in named_secrets(server) | own_secrets(server)}
     answers = await asyncio.gather(*(_get(cache, slot, owner[0]) for slot in sorted(unknown, key=str)))

@@ -39,6 +39,24 @@ class Cluster:
         return manifest | {"metadata": manifest["metadata"] | meta}
 
 
+def test_only_what_is_missing_is_made(monkeypatch: pytest.MonkeyPatch):
+    """Said with a version that no object has had."""
+    versions = []
+    apply = Cluster.apply
+
+    async def noting(self: Cluster, manifest: Manifest) -> Manifest:
+        versions.append(manifest["metadata"].get("resourceVersion"))
+        return await apply(self, manifest)
+
+    monkeypatch.setattr(Cluster, "apply", noting)
+    observed, *_ = put_into_effect(Observed())
+    assert set(versions) == {"1"}
+    observed.objects[NETWORK_POLICY, "exchange"]["metadata"]["annotations"].clear()
+    versions.clear()
+    put_into_effect(observed)
+    assert versions == [None]
+
+
 def put_into_effect(observed: Observed, *, settled: bool = False) -> tuple[Observed, list[str], Scrape]:
     cluster, metrics = Cluster(), Metrics()
     after = asyncio.run(

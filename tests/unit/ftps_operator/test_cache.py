@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ftps_operator.cache import Cache
-from ftps_operator.errors import KindNotServedError, TransientError
+from ftps_operator.errors import ConflictError, KindNotServedError, TransientError
 from ftps_operator.kinds import CERTIFICATE, CONFIG_MAP, FTPS_SERVER, POD, SECRET, SERVICE, Kind
 from ftps_operator.naming import Manifest
 from ftps_operator.store import Owner, Store
@@ -27,6 +27,7 @@ class Api:
         self.objects = list(objects)
         self.asked: list[str] = []
         self.fault: Exception | None = None
+        self.dry_runs = 0
         self.while_listing: Callable[[], None] = lambda: None
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
@@ -45,13 +46,18 @@ class Api:
         found = [
             each
             for each in self.objects
-            if each["kind"] == kind.kind and namespace in (None, each["metadata"]["namespace"])
+            if each["kind"] == kind.kind
+            and namespace in (None, each["metadata"]["namespace"])
+            and (label_selector is None or "labels" in each["metadata"])
         ]
         self.while_listing()
         for each in found:
             yield [each]
 
-    async def apply(self, manifest: Manifest) -> Manifest:
+    async def apply(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        self.dry_runs += dry_run
+        if any(self._slot(each) == self._slot(manifest) for each in self.objects):
+            raise ConflictError("the object has been modified")
         return manifest
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
@@ -96,6 +102,37 @@ def test_somebody_elses_object_is_asked_for_by_name_and_not_kept():
     using(api, use, store)
     assert api.asked == ["get ConfigMap theirs"] * 2
     assert store.count(CONFIG_MAP) == 0
+
+
+def test_what_stands_in_the_way_is_asked_for_until_it_is_gone():
+    api = Api(live(CONFIG_MAP, "theirs", ours=False))
+
+    async def use(cache: Cache) -> None:
+        await cache.relist(CONFIG_MAP, None)
+        assert await cache.get(CONFIG_MAP, "team", "theirs") is None
+        with pytest.raises(ConflictError):
+            await cache.apply(live(CONFIG_MAP, "theirs"))
+        assert await cache.get(CONFIG_MAP, "team", "theirs") is not None
+        api.objects.clear()
+        assert await cache.get(CONFIG_MAP, "team", "theirs") is None
+        api.asked.clear()
+        assert await cache.get(CONFIG_MAP, "team", "theirs") is None
+
+    using(api, use)
+    assert api.asked == []
+
+
+def test_a_rehearsal_finds_what_stands_in_the_way_too():
+    api = Api(live(CONFIG_MAP, "theirs", ours=False))
+
+    async def use(cache: Cache) -> None:
+        await cache.relist(CONFIG_MAP, None)
+        with pytest.raises(ConflictError):
+            await cache.rehearse(live(CONFIG_MAP, "theirs"))
+        assert await cache.get(CONFIG_MAP, "team", "theirs") is not None
+
+    using(api, use)
+    assert api.dry_runs == 1
 
 
 def test_one_of_ours_that_the_watch_has_not_told_of_is_asked_for_once():
