@@ -7,7 +7,7 @@ import pytest
 
 from support.kstatus import FAILED, kstatus
 from support.polling import eventually
-from support.servers import Namespace, condition, content, ftps_server
+from support.servers import Namespace, condition, content, ftps_server, owned
 from testbed import Cluster
 
 SECONDS = 15
@@ -75,6 +75,8 @@ def test_an_object_of_somebody_else_stays_byte_by_byte(
         assert look(namespace, kind, name) == before
     finally:
         namespace.delete("ftpsserver", "mine")
+    # What was made before it was in the way has gone with the server.
+    eventually(lambda: owned(namespace, "mine") == {}, seconds=SECONDS)
     assert look(namespace, kind, name) == before
     namespace.delete(kind, name)
 
