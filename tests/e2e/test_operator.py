@@ -71,4 +71,4 @@ def test_events_tell_of_transitions(operator: Cluster, namespace: Namespace):
         events = namespace.objects("events.events.k8s.io")
         return {event["reason"] for event in events if event["regarding"]["name"] == "eventful"}
 
-    eventually(lambda: {"Ready", "CertificateValid", "Available"} <= reasons(), seconds=10)
+    eventually(lambda: {"Ready", "Available"} <= reasons(), seconds=10)

@@ -221,7 +221,7 @@ def test_a_name_that_somebody_else_has_stalls_and_is_not_taken_over(namespace: N
     found = eventually(is_stalled, seconds=15)
     assert condition(found, "Stalled")["reason"] == "NameTaken"
     assert "ConfigMap taken-config" in condition(found, "Ready")["message"]
-    assert namespace.get("service", "taken") is None
+    assert namespace.get("deployment", "taken-0") is None
     kept = namespace.get("configmap", "taken-config")
     assert kept is not None
     assert kept["data"] == {"mine": "1"}

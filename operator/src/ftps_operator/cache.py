@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping
 from ftps_operator.api import ApiClient
 from ftps_operator.constants import MANAGED_BY, MANAGED_BY_LABEL, SERVER_LABEL
 from ftps_operator.errors import ConflictError, KindNotServedError
-from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, WATCHED, Kind, of
+from ftps_operator.kinds import CERTIFICATE, DEPLOYMENT, FTPS_SERVER, WATCHED, Kind, of
 from ftps_operator.naming import Manifest
 from ftps_operator.store import Owner, Store
 
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+_ASKED_FOR = frozenset({CERTIFICATE, DEPLOYMENT})
+"""What others act on at once: that a name of theirs is taken is known before anything is made."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +44,8 @@ class Cache:
         """Read an object; None where there is none."""
         known = self._store.get(kind, namespace, name)
         slot = kind, namespace, name
-        # All servers are watched, with or without labels. Whether Certificates are served, only an answer tells.
-        if known is not None or (
-            self._is_listed(kind, namespace) and kind != CERTIFICATE and slot not in self._in_doubt
-        ):
+        is_told = self._is_listed(kind, namespace) and kind not in _ASKED_FOR and slot not in self._in_doubt
+        if known is not None or is_told:
             return known
         live = await self._api.get(kind, namespace, name)
         if live is None:

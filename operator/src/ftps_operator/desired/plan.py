@@ -141,13 +141,14 @@ def _shard(ordinal: int, server: FtpsServer, observed: Observed, inputs: Inputs)
 _STEPS: tuple[Step, ...] = (
     _network_policy,  # before there is a pod to protect
     _service_account,
-    _certificate,  # takes longest: the rest is done meanwhile
-    _tls_secret,
+    _disruption_budget,
+    _users_secret,
     _service,  # has the address
     _config_map,  # tells it
-    _users_secret,
+    # What others act on comes behind what only lies there: a name that is taken shows before anything has begun.
     _claim,
-    _disruption_budget,
+    _certificate,
+    _tls_secret,
 )
 
 
