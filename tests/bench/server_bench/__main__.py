@@ -65,6 +65,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="small sizes, one run: to try the benchmark, not to compare"
     )
+    parser.add_argument(
+        "--peers", choices=debian.RELEASES, default=debian.RELEASES[0], help="whose packages the other servers are"
+    )
     parser.add_argument("--ours-source", type=Path, default=CHECKOUT, help="another checkout to measure as `ours`")
     parser.add_argument("--output", type=Path, help="where results go (build/bench; build/bench/quick with --quick)")
     parser.add_argument("--report", action="store_true", help="measure nothing; report on the last run's raw file")
@@ -87,7 +90,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     if os.geteuid() != 0:
         raise TestbedError("run it as root: the other servers change to their users' ids, and get namespaces")
     packages.ensure()
-    programs, root = debian.ensure(), images.unpacked("ftps-server")
+    programs, root = debian.ensure(arguments.peers), images.unpacked("ftps-server")
     sizes = QUICK if arguments.quick else Sizes()
     cpus = machine.Cpus.take()
     machine.allow_descriptors()

@@ -54,6 +54,8 @@ class Server(Protocol):
 class _Peer:
     programs: Programs
 
+    name = ""
+
     def _recipe(self, scene: Scene, place: Path, argv: list[str], binds: Mapping[Path, str] | None = None) -> Recipe:
         home = place / "home"
         scene.furnish(home)
@@ -61,7 +63,7 @@ class _Peer:
             argv=argv,
             home=home,
             binds={**scene.account_files(home, place), **(binds or {})},
-            environment={"LD_LIBRARY_PATH": str(self.programs.libraries())},
+            root=self.programs.root(self.name),
         )
 
 
@@ -107,7 +109,7 @@ class Vsftpd(_Peer):
         }
         file = place / "vsftpd.conf"
         file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        argv = [str(self.programs.file("usr/sbin/vsftpd")), str(file)]
+        argv = ["/usr/sbin/vsftpd", str(file)]
         return self._recipe(scene, place, argv, {place / "pam.d": "/etc/pam.d"})
 
 
@@ -118,9 +120,13 @@ class Proftpd(_Peer):
         place = scene.place(self.name)
         kind = "EC" if wish.certificate == "p256" else "RSA"
         certificate = scene.certificate(wish.certificate)
+        # Which of them are built in differs from release to release.
+        modules = self.programs.root(self.name) / "usr/lib/proftpd"
+        files = [modules / f"mod_{module}.so" for module in ("tls", "xfer", "ls")]
+        loaded = "\n".join(f"LoadModule {file.stem}.c" for file in files if file.exists())
         lines = f"""
-            ModulePath {self.programs.file("usr/lib/proftpd")}
-            LoadModule mod_tls.c
+            ModulePath /usr/lib/proftpd
+            {loaded}
             ServerType standalone
             DefaultAddress {HOST}
             SocketBindTight on
@@ -128,8 +134,11 @@ class Proftpd(_Peer):
             User nobody
             Group nogroup
             ScoreboardFile {place}/scoreboard
+            PidFile {place}/pid
             ControlsEngine off
+            <IfModule mod_delay.c>
             DelayEngine off
+            </IfModule>
             UseReverseDNS off
             AuthPAM off
             AuthOrder mod_auth_unix.c
@@ -158,7 +167,7 @@ class Proftpd(_Peer):
         """
         file = place / "proftpd.conf"
         file.write_text(lines)
-        return self._recipe(scene, place, [str(self.programs.file("usr/sbin/proftpd")), "-n", "-q", "-c", str(file)])
+        return self._recipe(scene, place, ["/usr/sbin/proftpd", "-n", "-q", "-c", str(file)])
 
 
 class PureFtpd(_Peer):
@@ -167,7 +176,7 @@ class PureFtpd(_Peer):
     def recipe(self, scene: Scene, wish: Wish) -> Recipe:
         place = scene.place(self.name)
         argv = [
-            str(self.programs.file("usr/sbin/pure-ftpd")),
+            "/usr/sbin/pure-ftpd",
             *("-S", f"{HOST},{wish.port}"),
             *("-l", "unix", "-A", "-u", "1", "-E"),
             *("-Y", "3", "-2", str(scene.both(wish.certificate))),

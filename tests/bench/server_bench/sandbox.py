@@ -18,7 +18,7 @@ from testbed.errors import TestbedError
 _DEADLINE = 60.0
 _MACHINE = Path("/")
 # The server's processes, and the files of a run.
-_SHARED = ("/proc", MEMORY)
+_SHARED = ("/proc", "/dev", MEMORY)
 # The shell stays as the namespace's first process: it buries those whose parents have gone.
 _SCRIPT = 'while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; "$@" & wait'
 
@@ -71,8 +71,9 @@ def start(
     mounts = []
     for outside, inside in binds.items():
         target = root / inside.lstrip("/")
-        if outside.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.mkdir() if outside.is_dir() else target.touch()
         mounts += [str(outside), str(target)]
     guard = ["setpriv", "--pdeathsig", "KILL", "--"]
     isolate = ["unshare", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "--"]
