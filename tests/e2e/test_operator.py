@@ -58,7 +58,16 @@ def test_its_pod_is_restricted_and_has_no_more_rights_than_it_needs(operator: Cl
     enforced = operator.kubectl("get", "namespace", NAMESPACE, "-o", "jsonpath={.metadata.labels}")
     assert '"pod-security.kubernetes.io/enforce":"restricted"' in enforced
     account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
-    for verb, resource in (("list", "secrets"), ("watch", "secrets"), ("create", "pods"), ("update", "ftpsservers")):
+    denied = (
+        ("list", "secrets"),
+        ("watch", "secrets"),
+        ("create", "pods"),
+        ("update", "ftpsservers"),
+        ("patch", "ftpsusers"),
+        ("get", "ftpsusers"),
+        ("get", "namespaces"),
+    )
+    for verb, resource in denied:
         assert operator.kubectl("auth", "can-i", verb, resource, account, check=False).strip() == "no"
     assert operator.kubectl("auth", "can-i", "get", "secrets", account).strip() == "yes"
 

@@ -9,7 +9,7 @@ import yaml
 
 from ftps_operator import schema
 from ftps_operator.models.base import VALIDATIONS
-from support.servers import Namespace, ftps_server
+from support.servers import Namespace, ftps_server, ftps_user
 from testbed import Cluster
 from testbed.errors import TestbedError
 
@@ -92,6 +92,10 @@ REFUSED: list[tuple[Change, str]] = [
     (user(homeDirectory="/a/../b"), "homeDirectory must not contain '..'"),
     (user(permissions={"directories": [{"path": "/in/..", "preset": "None"}]}), "path must not contain '..'"),
     (user(bandwidth={"upload": "1M", "download": "1k"}), "upload and download must be 1Ki or more"),
+    (
+        {"allowedUserNamespaces": {"from": "Selector"}},
+        "selector must be set with from: Selector, and with nothing else",
+    ),
     ({"networkPolicy": {"from": [{}]}}, "either ipBlock or namespaceSelector and podSelector must be set"),
     ({"monitoring": {"enabled": True}}, "monitoring is not supported yet"),
     ({"replicas": 3}, "replicas must not exceed passive.maxReplicas"),
@@ -132,7 +136,7 @@ UNCHANGEABLE: list[tuple[Change, Change, str]] = [
     ),
 ]
 NAME_RULE = "metadata.name must be at most 50 lower case letters, digits and '-', and begin with a letter"
-USER_RULE = "FtpsUser is not supported yet; list the user in spec.users of its FtpsServer"
+USER_NAME_RULE = "spec.name must be set where metadata.name is longer than 64 characters"
 
 
 @pytest.mark.parametrize(("spec", "words"), REFUSED, ids=[words for _, words in REFUSED])
@@ -159,14 +163,27 @@ def test_a_name_that_no_service_can_have_is_refused(namespace: Namespace):
     assert NAME_RULE in refusal(namespace, ftps_server("a" * 51))
 
 
-def test_an_ftps_user_is_refused_for_now(namespace: Namespace):
-    manifest = {
-        "apiVersion": "ftps-operator.io/v1alpha1",
-        "kind": "FtpsUser",
-        "metadata": {"name": "alice"},
-        "spec": {"serverRef": {"name": "a"}, "passwordSecretRef": {"name": "alice"}},
+def test_an_ftps_user_keeps_the_rules_of_users(namespace: Namespace):
+    assert "exactly one of passwordSecretRef" in refusal(
+        namespace, ftps_user("alice", "a", clientCertificate={"subject": "alice"})
+    )
+    assert "homeDirectory must not contain '..'" in refusal(namespace, ftps_user("alice", "a", homeDirectory="/a/../b"))
+    assert "spec.name" in refusal(namespace, ftps_user("alice", "a", name="../x"))
+    assert "spec.serverRef.name" in refusal(namespace, ftps_user("alice", ""))
+    elsewhere = {"name": "../../kube-system/secrets/x"}
+    assert "passwordSecretRef.name" in refusal(namespace, ftps_user("alice", "a", passwordSecretRef=elsewhere))
+    assert USER_NAME_RULE in refusal(namespace, ftps_user("a" * 65, "a"))
+    create(namespace, ftps_user("a" * 65, "a", name="alice"))
+
+
+def test_an_ftps_user_is_filled_in(namespace: Namespace):
+    made = create(namespace, ftps_user("alice", "a"))
+    assert made["spec"] == {
+        "serverRef": {"name": "a"},
+        "passwordSecretRef": {"name": "alice", "key": "password"},
+        "permissions": {"preset": "ReadWrite", "directories": []},
     }
-    assert USER_RULE in refusal(namespace, manifest)
+    assert made["status"] == {"observedGeneration": -1}
 
 
 def messages(node: Any) -> set[str]:
@@ -183,7 +200,7 @@ def messages(node: Any) -> set[str]:
 
 
 def test_every_rule_of_the_crds_is_shown_above():
-    shown = {words for _, words in REFUSED} | {words for *_, words in UNCHANGEABLE} | {NAME_RULE, USER_RULE}
+    shown = {words for _, words in REFUSED} | {words for *_, words in UNCHANGEABLE} | {NAME_RULE, USER_NAME_RULE}
     assert messages(list(schema.crds().values())) == shown
 
 
@@ -240,6 +257,7 @@ def test_the_least_that_is_needed_is_filled_in(namespace: Namespace):
     }
     assert spec["networkPolicy"] == {"enabled": True, "from": [], "metricsFrom": [], "portRanges": "EndPort"}
     assert spec["podDisruptionBudget"] == {"enabled": True}
+    assert spec["allowedUserNamespaces"] == {"from": "Same"}
     assert spec["replicas"] == 1
     assert made["status"] == {"observedGeneration": -1}
 

@@ -56,13 +56,21 @@ def touch(namespace: Namespace, name: str) -> Callable[[], None]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_a_second_look_at_an_example_writes_nothing(operator: Cluster, example):
-    with temporary_namespace(operator, "scale") as namespace:
-        namespace.kubectl("apply", "-f", str(example))
-        documents = [each for each in yaml.safe_load_all(example.read_text()) if each["kind"] == "FtpsServer"]
-        for document in documents:
-            name = document["metadata"]["name"]
-            namespace.wait_ready(name)
-            eventually(lambda name=name: is_quiet(operator, touch(namespace, name)), seconds=30)
+    documents = list(yaml.safe_load_all(example.read_text()))
+    namespaces = [each["metadata"]["name"] for each in documents if each["kind"] == "Namespace"]
+    with temporary_namespace(operator, "scale") as made:
+        try:
+            operator.kubectl("apply", "-f", str(example), *(() if namespaces else ("-n", made.name)))
+            for document in documents:
+                if document["kind"] == "FtpsServer":
+                    meta = document["metadata"]
+                    namespace, name = Namespace(operator, meta.get("namespace", made.name)), meta["name"]
+                    namespace.wait_ready(name)
+                    stir = touch(namespace, name)
+                    eventually(lambda stir=stir: is_quiet(operator, stir), seconds=30)
+        finally:
+            if namespaces:
+                operator.kubectl("delete", "namespace", *namespaces, "--ignore-not-found")
 
 
 def test_a_second_look_at_a_server_with_every_field_writes_nothing(operator: Cluster, namespace: Namespace):

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from support.polling import eventually
-from support.servers import Namespace, condition, ftps_server, owned, temporary_namespace
+from support.servers import (
+    Namespace,
+    condition,
+    ftps_server,
+    ftps_user,
+    owned,
+    password_secret,
+    temporary_namespace,
+)
 from testbed import Cluster
 from testbed.install import RELEASE, install_operator
 
@@ -71,6 +79,58 @@ def test_a_namespace_that_is_not_watched_is_left_alone(second: Cluster, namespac
         namespace.wait_ready("later")
         assert elsewhere.server("classy")["status"] == UNSEEN
         assert owned(elsewhere, "classy") == {}
+
+
+def user(namespace: Namespace, name: str) -> dict[str, Any]:
+    found = namespace.get("ftpsuser", name)
+    assert found is not None
+    return found
+
+
+def ready(namespace: Namespace, name: str, reason: str) -> dict[str, Any]:
+    """Wait until a user is told a reason."""
+
+    def look() -> dict[str, Any] | None:
+        found = condition(user(namespace, name), "Ready")
+        return found if found["reason"] == reason else None
+
+    return eventually(look, seconds=15, what=f"{name}: {reason}") or {}
+
+
+def test_an_operator_with_roles_only_takes_in_the_users_of_its_namespaces(second: Cluster, namespace: Namespace):
+    allowed = {"from": "Selector", "selector": {"matchLabels": {"team": "blue"}}}
+    namespace.apply(
+        password_secret("paula"),
+        ftps_server("shared", operatorClass=CLASS, allowedUserNamespaces=allowed),
+        ftps_user("paula", "shared"),
+    )
+    ready(namespace, "paula", "Ready")
+    message = condition(namespace.server("shared"), "UsersReady")["message"]
+    assert "may not read the labels of any: use from: Same, or All" in message
+    with temporary_namespace(second, "blue") as blue:
+        second.kubectl("label", "namespace", blue.name, "team=blue")
+        blue.apply(password_secret("quinn"), ftps_user("quinn", "shared", namespace.name))
+        # Both operators have seen that one once they have seen this one.
+        namespace.apply(ftps_user("rita", "shared"), ftps_user("sam", "gone"))
+        ready(namespace, "rita", "SecretNotFound")
+        ready(namespace, "sam", "ServerNotFound")
+        assert user(blue, "quinn")["status"] == UNSEEN
+        assert namespace.server("shared")["status"]["users"] == 1
+    namespace.delete("ftpsserver", "shared")
+
+
+def test_of_a_server_that_is_nowhere_two_operators_do_not_go_on_telling(second: Cluster, namespace: Namespace):
+    namespace.apply(ftps_user("tess", "nowhere", "default"))
+
+    def is_told_by_who_knows() -> bool:
+        return "there is no FtpsServer default/nowhere" in condition(user(namespace, "tess"), "Ready")["message"]
+
+    eventually(is_told_by_who_knows, seconds=15)
+    namespace.patch("ftpsuser", "tess", {"metadata": {"annotations": {"example.com/turn": "one"}}})
+    before = user(namespace, "tess")["metadata"]["resourceVersion"]
+    namespace.apply(ftps_user("uma", "nowhere"))
+    ready(namespace, "uma", "ServerNotFound")
+    assert user(namespace, "tess")["metadata"]["resourceVersion"] == before
 
 
 def test_a_server_of_another_class_is_left_as_it_stands(second: Cluster, namespace: Namespace):

@@ -8,7 +8,7 @@ import yaml
 
 from ftps_operator.credentials import Credentials
 from ftps_operator.desired.plan import Inputs, steps
-from ftps_operator.models import FtpsServer
+from ftps_operator.models import FtpsServer, FtpsUser
 from ftps_operator.observed import Observed
 from ftps_server.config import UsersConfig
 
@@ -24,6 +24,39 @@ def server(name: str = "exchange", **spec: Any) -> FtpsServer:
         "spec": {"tls": {"secretName": "mine"}, "storage": {"emptyDir": {}}} | spec,
     }
     return FtpsServer.parse(body)
+
+
+def ftps_user(
+    name: str = "dora", namespace: str = "files", /, *, made: str = "2026-11-24T12:00:00Z", **spec: Any
+) -> FtpsUser:
+    """A user as the API server would hold it."""
+    return FtpsUser.parse(ftps_user_body(name, namespace, made=made, **spec))
+
+
+def ftps_user_body(name: str, namespace: str, /, *, made: str = "2026-11-24T12:00:00Z", **spec: Any) -> dict[str, Any]:
+    """The same as it is answered, of FtpsServer files/exchange unless told otherwise."""
+    return {
+        "apiVersion": "ftps-operator.io/v1alpha1",
+        "kind": "FtpsUser",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{namespace}-{name}",
+            "resourceVersion": "1",
+            "generation": 1,
+            "creationTimestamp": made,
+        },
+        "spec": {
+            "serverRef": {"name": "exchange", "namespace": "files"},
+            **(
+                {}
+                if {"passwordHashSecretRef", "clientCertificate"} & spec.keys()
+                else {"passwordSecretRef": {"name": name}}
+            ),
+        }
+        | spec,
+        "status": {"observedGeneration": -1},
+    }
 
 
 def everything() -> FtpsServer:

@@ -145,3 +145,15 @@ def owned(namespace: Namespace, server: str) -> dict[str, dict[str, Any]]:
     """The content of every object of a server, by kind and name."""
     items = namespace.objects(OWNED_KINDS, f"ftps-operator.io/server={server}")
     return {f"{item['kind']} {item['metadata']['name']}": content(item) for item in items}
+
+
+def ftps_user(name: str, server: str, namespace: str | None = None, /, **spec: Any) -> dict[str, Any]:
+    """An FtpsUser with a password in a Secret of its own name, unless told otherwise."""
+    reference = {"name": server} | ({"namespace": namespace} if namespace else {})
+    fields = spec if "passwordHashSecretRef" in spec else {"passwordSecretRef": {"name": name}} | spec
+    return {
+        "apiVersion": "ftps-operator.io/v1alpha1",
+        "kind": "FtpsUser",
+        "metadata": {"name": name},
+        "spec": {"serverRef": reference} | fields,
+    }

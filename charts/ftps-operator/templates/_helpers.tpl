@@ -30,8 +30,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   resources: [ftpsservers]
   verbs: [get, list, watch]
 - apiGroups: [ftps-operator.io]
-  resources: [ftpsservers/status]
+  resources: [ftpsservers/status, ftpsusers/status]
   verbs: [patch]
+# FtpsUsers are known by list and watch; none is read by itself.
+- apiGroups: [ftps-operator.io]
+  resources: [ftpsusers]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [services, configmaps, serviceaccounts, persistentvolumeclaims]
   verbs: [get, list, watch, create, patch, delete]

@@ -14,15 +14,19 @@ from ftps_operator.errors import ApiError, KindNotServedError
 from ftps_operator.events import EventRecorder
 from ftps_operator.handlers import Observe, watch
 from ftps_operator.health import Health
-from ftps_operator.kinds import CERTIFICATE, SECRET, WATCHED, Kind
+from ftps_operator.kinds import CERTIFICATE, FTPS_USER, SECRET, WATCHED, Kind
 from ftps_operator.leader import Leadership, LeadershipLostError
 from ftps_operator.metrics import Metrics
 from ftps_operator.naming import Manifest
 from ftps_operator.reconcile import Reconciler
 from ftps_operator.resync import Relist, look_again
 from ftps_operator.secretpoll import SecretName, SecretPoll, named_pause, own_pause
+from ftps_operator.secretview import SecretView
+from ftps_operator.serverusers import ServerUsers
 from ftps_operator.settings import Settings
-from ftps_operator.store import Store
+from ftps_operator.store import News, Owner, Store
+from ftps_operator.userentry import secrets_of_users
+from ftps_operator.userwriter import UserStatusWriter
 from ftps_operator.workqueue import Key, WorkQueue, work
 
 CERT_MANAGER_SECONDS = 30
@@ -77,20 +81,26 @@ def _tasks(
     settings: Settings, api: KubernetesApi, health: Health, metrics: Metrics, stop: asyncio.Event
 ) -> list[Coroutine[Any, Any, None]]:
     queue: WorkQueue[Key] = WorkQueue(metrics=metrics)
-    health.busy_seconds = queue.longest
+    user_queue: WorkQueue[Key] = WorkQueue()
+    health.busy_seconds = lambda: max(queue.longest(), user_queue.longest())
+    named = _secret_poll(api, queue, pause=named_pause)
+    own = _secret_poll(api, queue, pause=own_pause)
+    on_news = news(queue, named)
     store = Store()
     metrics.watch_resources(lambda: {kind.kind: store.count(kind) for kind in WATCHED})
-    cache = Cache(api, store, on_news=lambda owner: queue.add(Key(*owner)))
+    cache = Cache(api, store, on_news)
     relist = Relist(cache, store, queue.add, namespaces=settings.namespaces)
-
-    async def version_of(name: SecretName) -> str | None:
-        return await api.version(SECRET, *name)
-
-    named: SecretPoll[Key] = SecretPoll(get_version=version_of, on_change=queue.add, pause=named_pause)
-    own: SecretPoll[Key] = SecretPoll(get_version=version_of, on_change=queue.add, pause=own_pause)
     events = EventRecorder(api, instance=settings.identity)
+    writer = UserStatusWriter(cache=cache, events=events, add=user_queue.add)
+    users = ServerUsers(settings=settings, cache=cache, secrets=named, writer=writer)
     reconcile = Reconciler(
-        cache=cache, settings=settings, events=events, named_secrets=named, own_secrets=own, metrics=metrics
+        cache=cache,
+        settings=settings,
+        events=events,
+        named_secrets=named,
+        own_secrets=own,
+        users=users,
+        metrics=metrics,
     )
     listed = asyncio.Event()
 
@@ -103,7 +113,7 @@ def _tasks(
 
     async def watch_until_signal() -> None:
         await listed.wait()  # in some namespaces only, kopf does not find a kind that comes later
-        await watch(settings, observer(store, relist, queue))
+        await watch(settings, observer(store, relist, user_queue, on_news))
         # kopf has taken the signal handlers over: that it ends in peace is the signal.
         stop.set()
         await asyncio.Event().wait()
@@ -120,17 +130,46 @@ def _tasks(
         named.run(),
         own.run(),
         *(work_when_listed() for _ in range(settings.workers)),
+        *(work(user_queue, writer) for _ in range(settings.workers)),
     ]
 
 
-def observer(store: Store, relist: Relist, queue: WorkQueue[Key]) -> Observe:
-    """What is done about an event: the store takes it in, and whose object it is, is looked at if that was news."""
+def _secret_poll(api: ApiClient, queue: WorkQueue[Key], *, pause: Callable[[int], float | None]) -> SecretPoll[Key]:
+    async def get(name: SecretName) -> SecretView | None:
+        secret = await api.get(SECRET, *name)
+        return SecretView.of(secret) if secret else None
+
+    async def version_of(name: SecretName) -> str | None:
+        return await api.version(SECRET, *name)
+
+    return SecretPoll(get=get, get_version=version_of, on_change=queue.add, pause=pause)
+
+
+def news(queue: WorkQueue[Key], secrets: SecretPoll[Key]) -> News:
+    """What is done about news: whose object it is, is looked at."""
+
+    def tell(kind: Kind, live: Manifest, owners: set[Owner]) -> None:
+        # Whoever changes a user may do so for the Secret's sake: the next look at that may be most of a minute away.
+        for name in secrets_of_users(kind, live):
+            secrets.drop(name)
+        for owner in owners:
+            queue.add(Key(*owner))
+
+    return tell
+
+
+def observer(store: Store, relist: Relist, user_queue: WorkQueue[Key], on_news: News) -> Observe:
+    """What is done about an event: the store takes it in, and passes it on if that was news."""
 
     def observe(kind: Kind, event: str | None, live: Manifest) -> None:
         if event is None:
             relist.is_due(kind)
-        for owner in store.remove(kind, live) if event == "DELETED" else store.observe(kind, live):
-            queue.add(Key(*owner))
+        owners = store.remove(kind, live) if event == "DELETED" else store.observe(kind, live)
+        if kind == FTPS_USER:
+            # Its status may have been edited.
+            user_queue.add(Key(live["metadata"]["namespace"], live["metadata"]["name"]))
+        if owners:
+            on_news(kind, live, owners)
 
     return observe
 

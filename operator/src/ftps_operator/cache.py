@@ -6,14 +6,23 @@ asked of the API server.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 
 from ftps_operator.api import ApiClient
 from ftps_operator.constants import MANAGED_BY, MANAGED_BY_LABEL, SERVER_LABEL
 from ftps_operator.errors import ConflictError, KindNotServedError
-from ftps_operator.kinds import CERTIFICATE, DEPLOYMENT, FTPS_SERVER, WATCHED, Kind, of
+from ftps_operator.kinds import (
+    CERTIFICATE,
+    DEPLOYMENT,
+    FTPS_SERVER,
+    FTPS_USER,
+    NAMESPACE,
+    WATCHED_CHILDREN,
+    Kind,
+    of,
+)
 from ftps_operator.naming import Manifest
-from ftps_operator.store import Owner, Store
+from ftps_operator.store import News, Owner, Store
 
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 
@@ -25,13 +34,13 @@ logger = logging.getLogger(__name__)
 
 def selector(kind: Kind) -> str | None:
     """The labels of the objects that are watched; None for all of them."""
-    return None if kind == FTPS_SERVER else OURS
+    return OURS if kind in WATCHED_CHILDREN else None
 
 
 class Cache:
     """Reads and writes for the reconciles."""
 
-    def __init__(self, api: ApiClient, store: Store, on_news: Callable[[Owner], None] = lambda _: None) -> None:
+    def __init__(self, api: ApiClient, store: Store, on_news: News = lambda *_: None) -> None:
         self._api = api
         self._store = store
         self._on_news = on_news
@@ -64,6 +73,25 @@ class Cache:
         pages = self._api.pages(kind, namespace, label_selector=f"{OURS},{SERVER_LABEL}={server}")
         return [item async for page in pages for item in page]
 
+    def known(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """What has been heard of an object; nothing is asked."""
+        return self._store.get(kind, namespace, name)
+
+    def users(self, server: Owner) -> list[Manifest]:
+        """The FtpsUsers that are known to name a server."""
+        return self._store.belonging(FTPS_USER, server)
+
+    def knows_users(self, namespaces: Collection[str]) -> bool:
+        """Whether all FtpsUsers of these namespaces are known; where none is given, of all, and their labels."""
+        if not namespaces:
+            return self._is_listed(FTPS_USER, None) and self._is_listed(NAMESPACE, None)
+        return all(self._is_listed(FTPS_USER, namespace) for namespace in namespaces)
+
+    def labels(self, namespaces: Collection[str]) -> dict[str, dict[str, str]]:
+        """The labels of namespaces, of those that are known."""
+        found = {each: self._store.get(NAMESPACE, "", each) for each in namespaces}
+        return {name: live["metadata"].get("labels") or {} for name, live in found.items() if live is not None}
+
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply."""
         return self._take_in(await self._apply(manifest))
@@ -86,9 +114,8 @@ class Cache:
         slot = of(live), live["metadata"]["namespace"], live["metadata"]["name"]
         before = self._store.get(*slot)
         owners = self._store.observe(slot[0], live)
-        if not _is_same_but_status(before, self._store.get(*slot)):
-            for owner in owners:
-                self._on_news(owner)
+        if owners and not _is_same_but_status(before, self._store.get(*slot)):
+            self._on_news(slot[0], live, owners)
         return live
 
     async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
@@ -121,13 +148,13 @@ class Cache:
         self._listed.add((kind, namespace))
         return changed
 
-    def _is_listed(self, kind: Kind, namespace: str) -> bool:
+    def _is_listed(self, kind: Kind, namespace: str | None) -> bool:
         return (kind, None) in self._listed or (kind, namespace) in self._listed
 
     def _take_in(self, live: Manifest) -> Manifest:
         kind = of(live)
         labels = live["metadata"].get("labels") or {}
-        if kind == FTPS_SERVER or (kind in WATCHED and labels.get(MANAGED_BY_LABEL) == MANAGED_BY):
+        if kind == FTPS_SERVER or (kind in WATCHED_CHILDREN and labels.get(MANAGED_BY_LABEL) == MANAGED_BY):
             self._store.observe(kind, live)
             self._in_doubt.discard((kind, live["metadata"]["namespace"], live["metadata"]["name"]))
         return live

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 
 from ftps_operator.api import ApiClient
+from ftps_operator.clock import utc_now
 from ftps_operator.constants import FIELD_MANAGER
 from ftps_operator.errors import ApiError, ConflictError
 from ftps_operator.naming import Manifest
@@ -16,14 +17,10 @@ NOTE_BYTES = 1024  # the limit of events.k8s.io/v1
 logger = logging.getLogger(__name__)
 
 
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class EventRecorder:
     """Writes Events. One that cannot be written is logged and forgotten: the status says the same."""
 
-    def __init__(self, api: ApiClient, *, instance: str, now: Callable[[], datetime.datetime] = _utc_now) -> None:
+    def __init__(self, api: ApiClient, *, instance: str, now: Callable[[], datetime.datetime] = utc_now) -> None:
         self._api = api
         self._instance = instance
         self._now = now

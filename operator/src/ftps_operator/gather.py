@@ -67,12 +67,8 @@ def own_secrets(server: FtpsServer) -> set[str]:
 
 
 def named_secrets(server: FtpsServer) -> set[str]:
-    """The Secrets that somebody else keeps."""
+    """The Secrets that somebody else keeps for the server itself; those of its users are the SecretPoll's."""
     names = {tls_secret_name(server)} - own_secrets(server)
     if (authorities := server.spec.tls.client_auth.authorities) is not None:
         names.add(authorities)
-    for user in server.spec.users:
-        reference = user.password_secret_ref or user.password_hash_secret_ref
-        if reference is not None:
-            names.add(reference.name)
     return names

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from ftps_operator.cache import selector
-from ftps_operator.kinds import WATCHED, Kind
+from ftps_operator.kinds import WATCHED, Kind, watched
 from ftps_operator.naming import Manifest
 from ftps_operator.settings import Settings
 
@@ -82,7 +82,7 @@ def build_registry(settings: Settings, observe: Observe) -> kopf.OperatorRegistr
         async def on_event(event: Any, **_: Any) -> None:  # noqa: ANN401
             observe(kind, event["type"], event["object"])
 
-    for kind in WATCHED:
+    for kind in watched(settings.namespaces):
         register(kind)
     return registry
 

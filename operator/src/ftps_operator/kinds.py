@@ -1,5 +1,6 @@
 """The kinds that the operator reads or writes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from ftps_operator.constants import API_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind, and how its objects are addressed. All of them are namespaced."""
+    """A kind, and how its objects are addressed. All but Namespace are namespaced."""
 
     api_version: str
     kind: str
@@ -17,6 +18,7 @@ class Kind:
 
 FTPS_SERVER = Kind(API_VERSION, "FtpsServer", "ftpsservers")
 FTPS_USER = Kind(API_VERSION, "FtpsUser", "ftpsusers")
+NAMESPACE = Kind("v1", "Namespace", "namespaces")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 PERSISTENT_VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 POD = Kind("v1", "Pod", "pods")
@@ -43,13 +45,21 @@ WATCHED_CHILDREN = (
     CERTIFICATE,
 )
 """What belongs to a server and is watched. Never Secrets: listing them is a right that the operator does without."""
-WATCHED = (FTPS_SERVER, *WATCHED_CHILDREN)
+WATCHED = (FTPS_SERVER, FTPS_USER, *WATCHED_CHILDREN)
+"""What is watched by any operator."""
+
+
+def watched(namespaces: Collection[str]) -> tuple[Kind, ...]:
+    """What is watched by an operator of these namespaces. Of namespaces only one of the whole cluster may know."""
+    return WATCHED if namespaces else (NAMESPACE, *WATCHED)
+
 
 _KNOWN = {
     (kind.api_version, kind.kind): kind
     for kind in (
         FTPS_SERVER,
         FTPS_USER,
+        NAMESPACE,
         CONFIG_MAP,
         PERSISTENT_VOLUME_CLAIM,
         POD,

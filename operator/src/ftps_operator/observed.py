@@ -16,7 +16,7 @@ class Observed:
 
     objects: Mapping[tuple[Kind, str], Manifest] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, SecretView | None] = field(default_factory=dict)
-    """Every Secret that the server names or that is ours; None for a missing one."""
+    """Every Secret that is ours, or that the server names for itself; None for a missing one."""
     pods: tuple[Manifest, ...] = field(default=(), repr=False)
     cert_manager_served: bool = True
     certificate_request: Manifest | None = field(default=None, repr=False)

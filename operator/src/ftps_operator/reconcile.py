@@ -1,17 +1,17 @@
 """One reconcile: from whatever state the cluster is in, a step towards what the resource says."""
 
-import asyncio
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pydantic import ValidationError
 
-from ftps_operator import credentials, logs, status
+from ftps_operator import logs, status
 from ftps_operator.apply import RejectedError, Writer, apply_all
 from ftps_operator.availability import assess
 from ftps_operator.cache import Cache
 from ftps_operator.certificates import RENEW_BEFORE, Lifetime
+from ftps_operator.clock import timestamp, utc_now
 from ftps_operator.constants import MODE_ANNOTATION, PAUSED_ANNOTATION, PLAN_MODE, RELOAD_ANNOTATION
 from ftps_operator.credentials import Credentials
 from ftps_operator.desired.plan import Inputs, client_auth_problem, inspect_tls
@@ -23,6 +23,7 @@ from ftps_operator.gather import gather, named_secrets, own_secrets
 from ftps_operator.issuance import is_issued, saying
 from ftps_operator.kinds import CERTIFICATE, DEPLOYMENT, FTPS_SERVER, NETWORK_POLICY, POD
 from ftps_operator.metrics import Metrics
+from ftps_operator.models.base import describe
 from ftps_operator.models.server import FtpsServer
 from ftps_operator.naming import Manifest, tls_name, users_name
 from ftps_operator.observed import Observed
@@ -30,9 +31,12 @@ from ftps_operator.planned import Plan, later_changes
 from ftps_operator.policies import Reason, Verdict, evaluate
 from ftps_operator.refusals import explain
 from ftps_operator.rehearsal import Rehearsal
-from ftps_operator.secretpoll import SecretPoll
+from ftps_operator.secretpoll import SecretName, SecretPoll
+from ftps_operator.secretview import SecretView
+from ftps_operator.serverusers import Found, ServerUsers
 from ftps_operator.settings import Settings
 from ftps_operator.status import Findings, Status
+from ftps_operator.tenants import UserReason
 from ftps_operator.transitions import transitions
 from ftps_operator.workqueue import Key
 
@@ -40,10 +44,6 @@ RETRY_ISSUING_SECONDS = 10.0
 """CertificateRequests, in which cert-manager tells what an issuer lacks, are not watched."""
 RETRY_STALLED_SECONDS = 30.0
 """What stalls a server may be mended elsewhere, unseen by our watches: cert-manager installed, a name set free."""
-
-
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
 
 
 class Reconciler:
@@ -57,14 +57,16 @@ class Reconciler:
         events: EventRecorder,
         named_secrets: SecretPoll[Key],
         own_secrets: SecretPoll[Key],
+        users: ServerUsers,
         metrics: Metrics,
-        now: Callable[[], datetime.datetime] = _utc_now,
+        now: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
         self._cache = cache
         self._settings = settings
         self._events = events
         self._named_secrets = named_secrets
         self._own_secrets = own_secrets
+        self._users = users
         self._metrics = metrics
         self._now = now
 
@@ -75,15 +77,22 @@ class Reconciler:
             return await self._reconcile(key)
 
     async def _reconcile(self, key: Key) -> float | None:
-        body = await self._cache.get(FTPS_SERVER, key.namespace, key.name)
-        if body is None or "deletionTimestamp" in body["metadata"] or not self._is_of_our_class(body):
+        body = await self._cache.get(FTPS_SERVER, *key) if self._users.looks_after(key) else None
+        if body is None or "deletionTimestamp" in body["metadata"]:
             self._forget(key)
+            self._users.tell_all(key, UserReason.SERVER_NOT_FOUND, self._not_found(key))
+            return None
+        if not self._is_of_our_class(body):
+            self._forget(key)
+            self._users.tell_nothing(key)
             return None
         logs.of_generation(body["metadata"]["generation"])
         try:
             server = FtpsServer.parse(body)
         except ValidationError as error:
             await self._write_status(body, self._unreadable(body, error))
+            message = f"FtpsServer {'/'.join(key)} has a spec that breaks a rule: its status says which"
+            self._users.tell_all(key, UserReason.SERVER_NOT_READY, message)
             return None
         is_paused = server.metadata.annotations.get(PAUSED_ANNOTATION) == "true"
         is_planning = server.metadata.annotations.get(MODE_ANNOTATION) == PLAN_MODE
@@ -91,27 +100,42 @@ class Reconciler:
         if not is_held:
             body = await self._announce_change(body)
         observed = await gather(self._cache, server)
-        users = await asyncio.to_thread(self._resolve_users, server, observed)
-        verdict = evaluate(server, observed)
-        plan = await self._plan(server, observed, users, verdict) if is_planning else None
+        verdict = evaluate(server, observed)  # first: nothing is hashed that cannot be written
+        users = await self._users.find(
+            server,
+            written=_users_secret(server, observed),
+            may_hash=verdict is None and not is_held,
+            pretends=is_planning,
+        )
+        self._watch_named_secrets(key, server, observed, users)
+        plan = await self._plan(server, observed, users.credentials, verdict) if is_planning else None
         if verdict is None and not is_held:
             settled = status.is_ready(body.get("status", {}), server.metadata.generation)
             observed, verdict = await self._put_into_effect(
-                self._cache, server, observed, users, settled=settled, metrics=self._metrics
+                self._cache, server, observed, users.credentials, settled=settled, metrics=self._metrics
             )
-        self._watch_secrets(key, server, observed)
+        self._watch_own_secrets(key, server, observed)
+        waits_for = f"FtpsServer {'/'.join(key)} {_state(verdict, paused=is_paused, planning=is_planning)}"
         findings = replace(
             _findings(server, observed, users, default_image=self._settings.server_image, now=self._now()),
             verdict=verdict,
             paused=is_paused,
             plan=plan,
+            tenants_out=self._users.tell(users, written=_users_secret(server, observed), waits_for=waits_for),
             reloaded=not is_held or not pods_to_touch(observed, reload_digest(server, observed)),
         )
         self._tell(key, findings)
         await self._write_status(
             body, status.compute(server, findings, previous=body.get("status", {}), now=self._timestamp())
         )
+        if users.credentials.is_pending and findings.verdict is None and not is_held:
+            return 0.0
         return self._come_back(server, findings)
+
+    def _not_found(self, key: Key) -> str:
+        if self._users.looks_after(key):
+            return f"there is no FtpsServer {'/'.join(key)}: make it, or correct spec.serverRef"
+        return f"spec.serverRef: this operator does not look after the FtpsServers of namespace {key.namespace}"
 
     def _is_of_our_class(self, body: Manifest) -> bool:
         """Whether the server is of this operator's class. Another's is left as it stands, its status included."""
@@ -126,17 +150,8 @@ class Reconciler:
         return await self._write_status(body, status.in_progress(body["metadata"], previous, now=self._timestamp()))
 
     def _unreadable(self, body: Manifest, error: ValidationError) -> Status:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_url=False, include_input=False)
-        )
-        verdict = Verdict(Reason.INVALID_SPEC, problems)
+        verdict = Verdict(Reason.INVALID_SPEC, describe(error))
         return status.stalled(body["metadata"], verdict, body.get("status", {}), now=self._timestamp())
-
-    @staticmethod
-    def _resolve_users(server: FtpsServer, observed: Observed) -> Credentials:
-        own = observed.secrets.get(users_name(server.metadata.name))
-        return credentials.resolve(server.spec.users, secrets=observed.secrets, previous=own)
 
     async def _plan(self, server: FtpsServer, observed: Observed, users: Credentials, verdict: Verdict | None) -> Plan:
         rehearsal = Rehearsal(self._cache, observed)
@@ -169,12 +184,13 @@ class Reconciler:
             await writer.annotate(POD, server.metadata.namespace, pod, {RELOAD_ANNOTATION: wanted})
         return observed, None
 
-    def _watch_secrets(self, key: Key, server: FtpsServer, observed: Observed) -> None:
-        for poll, names in ((self._named_secrets, named_secrets(server)), (self._own_secrets, own_secrets(server))):
-            found = {name: observed.secrets.get(name) for name in names}
-            poll.watch(
-                key, {(key.namespace, name): each.resource_version if each else None for name, each in found.items()}
-            )
+    def _watch_named_secrets(self, key: Key, server: FtpsServer, observed: Observed, users: Found) -> None:
+        of_server = {(key.namespace, name): observed.secrets.get(name) for name in named_secrets(server)}
+        self._named_secrets.watch(key, _versions({**users.secrets, **of_server}))
+
+    def _watch_own_secrets(self, key: Key, server: FtpsServer, observed: Observed) -> None:
+        own = {(key.namespace, name): observed.secrets.get(name) for name in own_secrets(server)}
+        self._own_secrets.watch(key, _versions(own))
 
     def _forget(self, key: Key) -> None:
         self._named_secrets.forget(key)
@@ -221,21 +237,21 @@ class Reconciler:
         return min(((moment - now).total_seconds() for moment in moments if moment > now), default=None)
 
     def _timestamp(self) -> str:
-        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return timestamp(self._now())
 
 
 def _findings(
     server: FtpsServer,
     observed: Observed,
-    users: Credentials,
+    users: Found,
     *,
     default_image: str,
     now: datetime.datetime,
 ) -> Findings:
     served = inspect_tls(server, observed)
     return Findings(
-        users=len(users.users.users),
-        user_problems=users.problems,
+        users=len(users.credentials.users.users),
+        user_problems=users.server_problems,
         served=served,
         lifetime=served.facts.lifetime(now) if served.facts else Lifetime.GOOD,
         not_issued=_not_issued(server, observed),
@@ -248,6 +264,23 @@ def _findings(
         exposure=expose(server, observed),
         network_policy_applied=observed.own(server, NETWORK_POLICY, server.metadata.name) is not None,
     )
+
+
+def _versions(secrets: Mapping[SecretName, SecretView | None]) -> dict[SecretName, str | None]:
+    return {name: secret.resource_version if secret else None for name, secret in secrets.items()}
+
+
+def _users_secret(server: FtpsServer, observed: Observed) -> SecretView | None:
+    return observed.secrets.get(users_name(server.metadata.name))
+
+
+def _state(verdict: Verdict | None, *, paused: bool, planning: bool) -> str:
+    """Why a server's pods have not been told of a user."""
+    if verdict is not None:
+        return f"is stalled: {verdict.message}"
+    if paused:
+        return "is paused"
+    return "only plans its changes" if planning else "has not been told yet"
 
 
 def _not_issued(server: FtpsServer, observed: Observed) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from ftps_operator.cache import Cache
 from ftps_operator.errors import ApiError, KindNotServedError
-from ftps_operator.kinds import FTPS_SERVER, WATCHED, Kind
+from ftps_operator.kinds import FTPS_SERVER, FTPS_USER, Kind, watched
 from ftps_operator.store import Store
 from ftps_operator.workqueue import Key
 
@@ -45,7 +45,8 @@ class Relist:
         self._add = add
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
         self._sleep = sleep
-        self._due: set[Kind] = set(WATCHED)
+        self._kinds = watched(namespaces)
+        self._due: set[Kind] = set(self._kinds)
         self._wake = asyncio.Event()
         self._last_round = 0
 
@@ -71,14 +72,14 @@ class Relist:
                 self._wake.clear()
                 await self._sleep(SETTLE_SECONDS)
             if not self._due:
-                self._due = set(WATCHED)
+                self._due = set(self._kinds)
                 self._store.forget_deleted(before=self._last_round)
                 self._last_round = self._store.mark()
             await self._list_due()
 
     async def _list_due(self) -> None:
         due, self._due = self._due, set()
-        for kind in WATCHED:
+        for kind in self._kinds:
             if kind in due:
                 await self._list(kind)
 
@@ -89,7 +90,10 @@ class Relist:
             try:
                 changed = await self._cache.relist(kind, namespace)
             except KindNotServedError:
-                logger.log(logging.WARNING if kind == FTPS_SERVER else logging.DEBUG, "%s is not served", kind.kind)
+                is_ours = kind in (FTPS_SERVER, FTPS_USER)
+                logger.log(logging.WARNING if is_ours else logging.DEBUG, "%s is not served", kind.kind)
+                if is_ours:
+                    self._due.add(kind)
             except ApiError as error:
                 logger.warning("the %s of %s cannot be listed: %s", kind.plural, namespace or "the cluster", error)
                 self._due.add(kind)

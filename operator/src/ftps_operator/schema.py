@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ftps_operator.constants import GROUP, VERSION
-from ftps_operator.models import FtpsServerSpec, FtpsServerStatus, FtpsUserSpec, FtpsUserStatus
+from ftps_operator.models import FtpsServerSpec, FtpsServerStatus, FtpsUser, FtpsUserSpec, FtpsUserStatus
 from ftps_operator.models.base import VALIDATIONS
 
 SERVER_COLUMNS = (
@@ -24,9 +24,12 @@ SERVER_COLUMNS = (
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
 USER_COLUMNS = (
-    ("Server", "string", ".spec.serverRef.name", 0),
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
+    ("Server", "string", ".spec.serverRef.name", 0),
+    ("Login", "string", ".status.login", 0),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
 
 # The Service and the label values are named after the server, the Deployments get a suffix.
@@ -68,6 +71,7 @@ def ftps_user_crd() -> dict[str, Any]:
         spec=FtpsUserSpec,
         status=FtpsUserStatus,
         columns=USER_COLUMNS,
+        rules=[{"rule": rule.cel, "message": rule.message} for rule in FtpsUser.rules],
     )
 
 

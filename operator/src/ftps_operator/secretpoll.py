@@ -1,7 +1,8 @@
-"""Finds out which Secrets have changed, without the right to list or watch Secrets.
+"""Reads Secrets and finds out which have changed, without the right to list or watch Secrets.
 
-Each Secret is looked at by its name; its content is not read. How often depends on how many there are, and on whose
-they are:
+Each Secret is looked at by its name, and its version only. The content is read by a reconcile that does not know it as
+it is, and kept: a server with a thousand users does not read a thousand Secrets each time. How often a Secret is looked
+at depends on how many there are, and on whose they are:
 
 - What somebody else keeps (passwords, certificates, authorities) is noticed within a minute at the latest, as a
   password that was changed must not be good for long. That takes a request a second for 60 Secrets, and 33 for 2,000:
@@ -12,11 +13,13 @@ they are:
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from ftps_operator.errors import ApiError
+from ftps_operator.secretview import SecretView
 
 K = TypeVar("K", bound=Hashable)
 
@@ -29,6 +32,7 @@ NAMED_ROUND_SECONDS = 60.0
 """How often at least those that somebody else keeps are."""
 OWN_PER_SECOND = 2.0
 MAX_OWN = 20
+READS_AT_ONCE = 16
 
 logger = logging.getLogger(__name__)
 
@@ -49,42 +53,83 @@ class SecretPoll(Generic[K]):
     def __init__(
         self,
         *,
+        get: Callable[[SecretName], Awaitable[SecretView | None]],
         get_version: Callable[[SecretName], Awaitable[str | None]],
         on_change: Callable[[K], None],
         pause: Callable[[int], float | None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._get = get
         self._get_version = get_version
         self._on_change = on_change
         self._pause = pause
         self._sleep = sleep
+        self._monotonic = monotonic
         self._names: dict[K, frozenset[SecretName]] = {}
         self._known: dict[SecretName, dict[K, str | None]] = defaultdict(dict)
-        """In the order of the last look: a reconcile's, which watches them anew, counts as one."""
+        """In the order of the last look. What is watched anew keeps its place: the reconcile may know it by a view."""
+        self._told: set[K] = set()
+        """Told of a change, and not reconciled yet."""
+        self._views: dict[SecretName, SecretView] = {}
+        self._reading: dict[SecretName, object] = {}
+        """The read that is under way, by a token of its own. What is dropped meanwhile is not in it."""
 
     def watch(self, key: K, versions: Mapping[SecretName, str | None]) -> None:
         """Watch these Secrets for a key, and no others. The resource versions are those it knows; None: missing."""
-        self.forget(key)
-        self._names[key] = frozenset(versions)
+        self._told.discard(key)
+        names = frozenset(versions)
+        before, self._names[key] = self._names.get(key, frozenset()), names
+        self._unwatch(key, before - names)
         for name, version in versions.items():
             self._known[name][key] = version
 
     def forget(self, key: K) -> None:
         """Watch nothing for a key any more."""
-        for name in self._names.pop(key, ()):
+        self._told.discard(key)
+        self._unwatch(key, self._names.pop(key, frozenset()))
+
+    def _unwatch(self, key: K, names: Iterable[SecretName]) -> None:
+        for name in names:
             del self._known[name][key]
             if not self._known[name]:
                 del self._known[name]
+                self.drop(name)
+
+    async def read(self, names: Iterable[SecretName]) -> dict[SecretName, SecretView | None]:
+        """Read Secrets: those whose content is known as it was, the others from the API server."""
+        wanted, at_once = set(names), asyncio.Semaphore(READS_AT_ONCE)
+
+        async def look(name: SecretName) -> tuple[SecretName, SecretView | None]:
+            async with at_once:
+                token = self._reading[name] = object()
+                view = await self._get(name)
+            if self._reading.get(name) is token:  # or the view may be older than what it was dropped for
+                del self._reading[name]
+                if view is not None:
+                    self._views[name] = view
+            return name, view
+
+        known = {name: self._views[name] for name in wanted if name in self._views}
+        return {**known, **dict(await asyncio.gather(*(look(name) for name in wanted - known.keys())))}
+
+    def drop(self, name: SecretName) -> None:
+        """Have a Secret read anew by whoever reads it next."""
+        self._views.pop(name, None)
+        self._reading.pop(name, None)
 
     async def run(self) -> None:
         """Look for ever at the Secret that was looked at the longest ago."""
+        took = 0.0
         while True:
             pause = self._pause(len(self._known))
-            await self._sleep(ROUND_SECONDS if pause is None else pause)
+            await self._sleep(ROUND_SECONDS if pause is None else max(pause - took, 0.0))
+            began = self._monotonic()
             if pause is not None and self._known:
                 name = next(iter(self._known))
                 self._known[name] = self._known.pop(name)
                 await self._check(name)
+            took = self._monotonic() - began
 
     async def _check(self, name: SecretName) -> None:
         known = dict(self._known[name])
@@ -93,8 +138,12 @@ class SecretPoll(Generic[K]):
         except ApiError as error:
             logger.debug("cannot look at a Secret: %s", error)
             return
+        view = self._views.get(name)
+        if view is not None and view.resource_version != version:
+            self.drop(name)
         for key, before in known.items():
             # Looked at meanwhile by a reconcile: what it knows is newer.
-            if version != before and self._known.get(name, {}).get(key, version) == before:
-                self.forget(key)  # the reconcile that follows watches it again
+            is_news = version != before and self._known.get(name, {}).get(key, version) == before
+            if is_news and key not in self._told:
+                self._told.add(key)
                 self._on_change(key)

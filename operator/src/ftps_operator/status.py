@@ -22,6 +22,8 @@ Status = dict[str, Any]
 
 PROGRESSING = "Progressing"
 DISABLED = "Disabled"
+MAX_NAMED = 10
+"""How many users a message tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Findings:
     """What would change, where nothing is to be but the status."""
     user_problems: tuple[str, ...] = ()
     users: int | None = None
+    tenants_out: int = 0
+    """How many FtpsUsers cannot log in: their own status says why, and the server is none the worse for it."""
     served: Served = field(default_factory=lambda: Served(None, "not looked at yet"))
     lifetime: Lifetime = Lifetime.GOOD
     not_issued: str = ""
@@ -65,7 +69,7 @@ def compute(server: FtpsServer, findings: Findings, *, previous: Status, now: st
         generation = previous.get("observedGeneration", -1)
     status: Status = {
         "observedGeneration": generation,
-        "conditions": _dated(_findings(server, findings), previous, generation=generation, now=now),
+        "conditions": dated(_findings(server, findings), previous, generation=generation, now=now),
         "passivePorts": span(server.spec.passive.ports),
         "replicas": findings.availability.replicas,
         "readyReplicas": findings.availability.ready,
@@ -122,7 +126,7 @@ _SUMMARY = {ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLE
 def _overlaid(metadata: Manifest, previous: Status, *summary: Finding, now: str) -> Status:
     generation = metadata.get("generation", 0)
     kept = [each for each in previous.get("conditions", []) if each["type"] not in _SUMMARY]
-    conditions = _dated(summary, previous, generation=generation, now=now) + kept
+    conditions = dated(summary, previous, generation=generation, now=now) + kept
     return previous | {"observedGeneration": generation, "conditions": conditions}
 
 
@@ -207,8 +211,12 @@ def _users(findings: Findings) -> Finding:
     if findings.users is None:
         return Finding(kind, False, PROGRESSING, "the users have not been read yet")
     if findings.user_problems:
-        return Finding(kind, False, "UsersNotReady", "; ".join(findings.user_problems))
-    return Finding(kind, True, "UsersReady", f"users who can log in: {findings.users}")
+        # The API server takes 32 KiB for a message.
+        more = len(findings.user_problems) - MAX_NAMED
+        told = (*findings.user_problems[:MAX_NAMED], *([f"and {more} more"] if more > 0 else []))
+        return Finding(kind, False, "UsersNotReady", "; ".join(told))
+    out = f"; FtpsUsers who cannot: {findings.tenants_out}" if findings.tenants_out else ""
+    return Finding(kind, True, "UsersReady", f"users who can log in: {findings.users}{out}")
 
 
 def _client_auth(server: FtpsServer, findings: Findings) -> list[Finding]:
@@ -250,7 +258,8 @@ def _address(findings: Findings) -> Finding:
     return Finding(kind, True, "AddressAssigned", f"{told}; {exposure.remark}" if exposure.remark else told)
 
 
-def _dated(findings: Iterable[Finding], previous: Status, *, generation: int, now: str) -> list[dict[str, Any]]:
+def dated(findings: Iterable[Finding], previous: Status, *, generation: int, now: str) -> list[dict[str, Any]]:
+    """The conditions. One keeps its transition time while its status stands. `now` is RFC 3339."""
     before = {condition["type"]: condition for condition in previous.get("conditions", [])}
     result = []
     for finding in findings:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftps_operator.constants import FIELD_MANAGER, SERVER_LABEL
-from ftps_operator.kinds import FTPS_SERVER, POD, Kind
+from ftps_operator.kinds import FTPS_SERVER, FTPS_USER, NAMESPACE, POD, Kind
 from ftps_operator.naming import Manifest
 
 _POD_METADATA = ("name", "namespace", "uid", "labels", "annotations", "deletionTimestamp")
@@ -23,14 +23,18 @@ _POD_STATUS = ("hostIPs", "conditions", "containerStatuses")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 Owner = tuple[str, str]
-"""Namespace and name of the server that an object belongs to, or is."""
+"""Namespace and name of the server that an object belongs to, or is; of an FtpsUser, the one that it names."""
+News = Callable[[Kind, Manifest, set[Owner]], None]
+"""What is done about an object that has changed, and whose it is or was."""
+Slot = tuple[str, str]
+"""Namespace and name; a namespace has no namespace."""
 
 
 @dataclass(slots=True)
 class _Entry:
     uid: str
     version: str
-    server: str
+    owner: Owner
     content: bytes = field(repr=False)
     heard: int
     """When it was last heard of, as `Store.mark` counts."""
@@ -40,8 +44,8 @@ class Store:
     """Objects by kind, namespace and name, and by the server that they belong to."""
 
     def __init__(self) -> None:
-        self._entries: dict[Kind, dict[tuple[str, str], _Entry]] = defaultdict(dict)
-        self._names: dict[tuple[Kind, str, str], set[str]] = defaultdict(set)
+        self._entries: dict[Kind, dict[Slot, _Entry]] = defaultdict(dict)
+        self._slots: dict[tuple[Kind, Owner], set[Slot]] = defaultdict(set)
         self._deleted: dict[str, tuple[str, int]] = {}
         """The last version of what was deleted, by uid: an answer that was under way must not bring it back."""
         self._count = 0
@@ -49,7 +53,7 @@ class Store:
     def observe(self, kind: Kind, live: Manifest) -> set[Owner]:
         """Take in an object as it was at some time. Returns whose object it is, and was, if that is news."""
         meta = live["metadata"]
-        uid, version, slot = meta["uid"], meta["resourceVersion"], (meta["namespace"], meta["name"])
+        uid, version, slot = meta["uid"], meta["resourceVersion"], _slot(meta)
         self._count += 1
         deleted, _ = self._deleted.get(uid, ("", 0))
         if version == deleted or _is_older(version, deleted):
@@ -62,18 +66,19 @@ class Store:
             return set()
         if known is not None and _is_older(version, known.version):
             return set()
-        server = meta["name"] if kind == FTPS_SERVER else (meta.get("labels") or {}).get(SERVER_LABEL, "")
-        entry = _Entry(uid, version, server, zlib.compress(json.dumps(_trimmed(kind, live)).encode(), 1), self._count)
+        owner = _owner(kind, live)
+        entry = _Entry(uid, version, owner, zlib.compress(json.dumps(_trimmed(kind, live)).encode(), 1), self._count)
         before = self._drop(kind, slot) if known is not None else set()
         self._entries[kind][slot] = entry
-        self._names[kind, slot[0], server].add(slot[1])
-        # The same but for what nobody reads is no news.
-        return set() if known is not None and known.content == entry.content else before | {(slot[0], server)}
+        self._slots[kind, owner].add(slot)
+        if known is not None and _is_no_news(kind, known.content, entry.content):
+            return set()
+        return before | self._concerned(kind, slot, owner)
 
     def remove(self, kind: Kind, live: Manifest) -> set[Owner]:
         """Take in that an object is gone, or has lost its label. Returns whose object it was, if that is news."""
         meta = live["metadata"]
-        slot = (meta["namespace"], meta["name"])
+        slot = _slot(meta)
         self._count += 1
         self._deleted[meta["uid"]] = (meta["resourceVersion"], self._count)
         known = self._entries[kind].get(slot)
@@ -91,14 +96,14 @@ class Store:
         return {"apiVersion": kind.api_version, "kind": kind.kind} | live
 
     def belonging(self, kind: Kind, owner: Owner) -> list[Manifest]:
-        """All objects of a kind that carry a server's label."""
-        names = self._names.get((kind, *owner), ())
-        return [live for name in sorted(names) if (live := self.get(kind, owner[0], name)) is not None]
+        """All objects of a kind that carry a server's label, or all FtpsUsers that name it."""
+        slots = self._slots.get((kind, owner), ())
+        return [live for slot in sorted(slots) if (live := self.get(kind, *slot)) is not None]
 
     def owners(self, kind: Kind) -> Iterator[Owner]:
         """Whose the objects of a kind are."""
-        for (namespace, _), entry in self._entries[kind].items():
-            yield namespace, entry.server
+        for entry in self._entries[kind].values():
+            yield entry.owner
 
     def count(self, kind: Kind) -> int:
         """How many objects of a kind are known."""
@@ -126,11 +131,39 @@ class Store:
 
     def _drop(self, kind: Kind, slot: tuple[str, str]) -> set[Owner]:
         entry = self._entries[kind].pop(slot)
-        index = kind, slot[0], entry.server
-        self._names[index].discard(slot[1])
-        if not self._names[index]:
-            del self._names[index]
-        return {(slot[0], entry.server)}
+        index = kind, entry.owner
+        self._slots[index].discard(slot)
+        if not self._slots[index]:
+            del self._slots[index]
+        return self._concerned(kind, slot, entry.owner)
+
+    def _concerned(self, kind: Kind, slot: Slot, owner: Owner) -> set[Owner]:
+        """A namespace's labels concern the servers of its users."""
+        if kind != NAMESPACE:
+            return {owner}
+        return {entry.owner for (namespace, _), entry in self._entries[FTPS_USER].items() if namespace == slot[1]}
+
+
+def _slot(meta: Manifest) -> Slot:
+    return meta.get("namespace", ""), meta["name"]
+
+
+def _owner(kind: Kind, live: Manifest) -> Owner:
+    namespace, name = _slot(live["metadata"])
+    if kind == FTPS_SERVER:
+        return namespace, name
+    if kind == FTPS_USER:
+        reference = live["spec"]["serverRef"]
+        return reference.get("namespace") or namespace, reference["name"]
+    return namespace, (live["metadata"].get("labels") or {}).get(SERVER_LABEL, "")
+
+
+def _is_no_news(kind: Kind, before: bytes, after: bytes) -> bool:
+    """Whether it is the same but for what nobody reads. An FtpsUser's status is of no consequence for its server."""
+    if before == after or kind != FTPS_USER:
+        return before == after
+    one, other = (json.loads(zlib.decompress(content)) | {"status": None} for content in (before, after))
+    return bool(one == other)
 
 
 def _is_older(version: str, than: str) -> bool:
@@ -147,6 +180,8 @@ def _trimmed(kind: Kind, live: Manifest) -> Manifest:
             "metadata": {key: meta[key] for key in _POD_METADATA if key in meta},
             "status": {key: status[key] for key in _POD_STATUS if key in status},
         }
+    if kind == NAMESPACE:
+        return {"metadata": {key: meta[key] for key in ("name", "uid", "labels") if key in meta}}
     kept = {key: value for key, value in meta.items() if key not in ("resourceVersion", "managedFields")}
     if _LAST_APPLIED in (kept.get("annotations") or {}):
         kept["annotations"] = {key: value for key, value in kept["annotations"].items() if key != _LAST_APPLIED}

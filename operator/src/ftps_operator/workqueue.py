@@ -17,7 +17,7 @@ from ftps_operator.metrics import Metrics
 
 
 class Key(NamedTuple):
-    """Names an FtpsServer."""
+    """Names an FtpsServer, or an FtpsUser."""
 
     namespace: str
     name: str

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
-from ftps_operator.app import _first, _run_all, observer, restart_for_certificates
+from ftps_operator.app import _first, _run_all, news, observer, restart_for_certificates
 from ftps_operator.errors import KindNotServedError, TransientError
-from ftps_operator.kinds import FTPS_SERVER, SERVICE, Kind
+from ftps_operator.kinds import FTPS_SERVER, FTPS_USER, SERVICE, Kind
 from ftps_operator.leader import LeadershipLostError
+from ftps_operator.secretpoll import SecretName
 from ftps_operator.settings import Settings
 from ftps_operator.store import Store
 from ftps_operator.workqueue import Key
+from support.samples import ftps_user_body
 
 EVERYWHERE = Settings(server_image="s")
 SOME = Settings(server_image="s", namespaces=("a", "b"))
@@ -32,6 +34,13 @@ class Api:
         return answer
 
 
+class HeardOfUsers:
+    """A queue of users."""
+
+    def __init__(self, keys: list[Key]) -> None:
+        self.add = keys.append
+
+
 class Heard:
     """What events have led to."""
 
@@ -39,13 +48,18 @@ class Heard:
         self.store = Store()
         self.due: list[Kind] = []
         self.added: list[Key] = []
-        self.observe = observer(self.store, self, self)  # type: ignore[arg-type]
+        self.users: list[Key] = []
+        self.dropped: list[SecretName] = []
+        self.observe = observer(self.store, self, HeardOfUsers(self.users), news(self, self))  # type: ignore[arg-type]
 
     def is_due(self, kind: Kind) -> None:
         self.due.append(kind)
 
     def add(self, key: Key) -> None:
         self.added.append(key)
+
+    def drop(self, name: SecretName) -> None:
+        self.dropped.append(name)
 
 
 def live(version: str, name: str = "exchange") -> dict[str, Any]:
@@ -81,6 +95,42 @@ def test_what_kopf_lists_is_to_be_listed_here_too():
     heard = Heard()
     heard.observe(SERVICE, None, live("1"))
     assert heard.due == [SERVICE]
+
+
+def dora(version: str, **fields: Any) -> dict[str, Any]:
+    body = ftps_user_body("dora", "blue")
+    return body | {"metadata": body["metadata"] | {"resourceVersion": version} | fields}
+
+
+def test_a_user_that_changes_has_its_server_looked_at_and_its_secret_read_anew():
+    heard = Heard()
+    heard.observe(FTPS_USER, "ADDED", dora("1"))
+    assert (heard.added, heard.users) == ([Key("files", "exchange")], [Key("blue", "dora")])
+    assert heard.dropped == [("blue", "dora")]
+    heard.observe(FTPS_USER, "MODIFIED", dora("2", annotations={"rotated": "now"}))
+    assert (len(heard.added), len(heard.users), len(heard.dropped)) == (2, 2, 2)
+
+
+def test_a_server_that_changes_has_its_users_secrets_read_anew():
+    heard = Heard()
+    users = [{"passwordSecretRef": {"name": "a"}}, {"passwordHashSecretRef": {"name": "b"}}, {"clientCertificate": {}}]
+    heard.observe(FTPS_SERVER, "MODIFIED", live("1") | {"spec": {"users": users}})
+    assert set(heard.dropped) == {("team", "a"), ("team", "b")}
+
+
+def test_a_user_s_status_that_changes_is_looked_at_and_nothing_else():
+    heard = Heard()
+    heard.observe(FTPS_USER, "ADDED", dora("1"))
+    heard.observe(FTPS_USER, "MODIFIED", dora("2") | {"status": {"login": "root"}})
+    assert (len(heard.added), len(heard.users), len(heard.dropped)) == (1, 2, 1)
+
+
+def test_a_user_that_is_gone_has_its_server_looked_at():
+    heard = Heard()
+    heard.observe(FTPS_USER, "ADDED", dora("1"))
+    heard.observe(FTPS_USER, "DELETED", dora("2"))
+    assert heard.added == [Key("files", "exchange")] * 2
+    assert heard.store.count(FTPS_USER) == 0
 
 
 def wait_for_certificates(settings: Settings, *answers: Any) -> tuple[bool, list[float]]:

@@ -6,9 +6,10 @@ import pytest
 
 from ftps_operator.cache import Cache
 from ftps_operator.errors import ConflictError, KindNotServedError, TransientError
-from ftps_operator.kinds import CERTIFICATE, CONFIG_MAP, FTPS_SERVER, POD, SECRET, SERVICE, Kind
+from ftps_operator.kinds import CERTIFICATE, CONFIG_MAP, FTPS_SERVER, FTPS_USER, NAMESPACE, POD, SECRET, SERVICE, Kind
 from ftps_operator.naming import Manifest
 from ftps_operator.store import Owner, Store
+from support.samples import ftps_user_body
 
 OWNER = ("team", "exchange")
 OURS = {"app.kubernetes.io/managed-by": "ftps-operator", "ftps-operator.io/server": "exchange"}
@@ -260,16 +261,50 @@ def test_a_listing_that_breaks_off_changes_nothing():
     using(api, use)
 
 
+def user(version: str, **meta: Any) -> Manifest:
+    body = ftps_user_body("dora", "blue", serverRef={"name": "exchange", "namespace": "team"})
+    return body | {"metadata": body["metadata"] | {"resourceVersion": version} | meta}
+
+
 @pytest.mark.parametrize(
     ("meta", "expected"), [({}, []), ({"generation": 2}, [OWNER]), ({"annotations": {"rotated": "now"}}, [OWNER])]
 )
+@pytest.mark.parametrize("kind", [FTPS_SERVER, FTPS_USER], ids=lambda kind: kind.kind)
 def test_what_has_changed_while_a_status_was_written_is_news_that_no_watch_tells(
-    meta: dict[str, Any], expected: list[Owner]
+    kind: Kind, meta: dict[str, Any], expected: list[Owner]
 ):
-    before = live(FTPS_SERVER, "exchange")
+    before = user("1") if kind == FTPS_USER else live(kind, "exchange")
     answer = before | {"metadata": before["metadata"] | {"resourceVersion": "3"} | meta, "status": {"a": 1}}
-    store, told = Store(), list[Owner]()
-    store.observe(FTPS_SERVER, before)
-    asyncio.run(Cache(Api(), store, told.append).apply_status(answer))  # type: ignore[arg-type]
-    assert told == expected
-    assert store.observe(FTPS_SERVER, answer) == set()
+    store, told = Store(), list[tuple[Kind, set[Owner]]]()
+    store.observe(kind, before)
+    cache = Cache(Api(), store, lambda kind, _, owners: told.append((kind, owners)))  # type: ignore[arg-type]
+    asyncio.run(cache.apply_status(answer))
+    assert told == [(kind, {owner}) for owner in expected]
+    assert store.observe(kind, answer) == set()
+
+
+def test_the_users_are_known_when_they_and_the_labels_of_their_namespaces_are():
+    api = Api(user("1"), live(NAMESPACE, "blue"))
+
+    async def use(cache: Cache) -> None:
+        await cache.relist(FTPS_USER, None)
+        assert not cache.knows_users(())
+        assert cache.knows_users(("blue",))
+        await cache.relist(NAMESPACE, None)
+        assert cache.knows_users(())
+        assert [each["metadata"]["name"] for each in cache.users(OWNER)] == ["dora"]
+
+    using(api, use)
+    assert api.asked == ["list FtpsUser None None", "list Namespace None None"]
+
+
+def test_what_was_not_heard_of_is_not_known_and_not_asked_for():
+    api, store = Api(user("1")), Store()
+    store.observe(NAMESPACE, {"metadata": {"name": "blue", "uid": "u", "resourceVersion": "1", "labels": {"a": "b"}}})
+
+    async def use(cache: Cache) -> None:
+        assert cache.known(FTPS_USER, "blue", "dora") is None
+        assert cache.labels(["blue", "red"]) == {"blue": {"a": "b"}}
+
+    using(api, use, store)
+    assert api.asked == []

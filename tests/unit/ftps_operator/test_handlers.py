@@ -6,11 +6,12 @@ import kopf
 import pytest
 
 from ftps_operator.handlers import build_registry, watch_settings
-from ftps_operator.kinds import FTPS_SERVER, POD, SECRET, WATCHED, WATCHED_CHILDREN, Kind
+from ftps_operator.kinds import FTPS_SERVER, FTPS_USER, NAMESPACE, POD, SECRET, WATCHED, WATCHED_CHILDREN, Kind, watched
 from ftps_operator.naming import Manifest
 from ftps_operator.settings import Settings
 
 EVERYWHERE = Settings(server_image="s")
+SOME = Settings(server_image="s", namespaces=("team",))
 News = tuple[Kind, str | None, Manifest]
 
 
@@ -26,7 +27,7 @@ def seen(kind: Kind, event: dict[str, Any]) -> list[News]:
     return told
 
 
-@pytest.mark.parametrize("kind", WATCHED, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", watched(()), ids=lambda kind: kind.kind)
 @pytest.mark.parametrize("event", [None, "ADDED", "MODIFIED", "DELETED"])
 def test_every_event_is_told_with_its_kind(kind: Kind, event: str | None):
     live = {"metadata": {"name": "a"}}
@@ -35,7 +36,11 @@ def test_every_event_is_told_with_its_kind(kind: Kind, event: str | None):
 
 def test_secrets_are_not_watched():
     assert SECRET not in WATCHED
-    assert set(handlers(build_registry(EVERYWHERE, print))) == {kind.plural for kind in WATCHED}
+    assert set(handlers(build_registry(EVERYWHERE, print))) == {kind.plural for kind in (NAMESPACE, *WATCHED)}
+
+
+def test_namespaces_are_watched_only_with_rights_for_all_of_the_cluster():
+    assert set(handlers(build_registry(SOME, print))) == {kind.plural for kind in WATCHED}
 
 
 def test_kopf_has_no_handler_for_which_it_would_write_into_an_object():
@@ -55,9 +60,10 @@ def test_kopf_is_told_to_write_nothing_and_to_see_only_what_is_ours():
         assert labels == "app.kubernetes.io/managed-by=ftps-operator"
 
 
-def test_kopf_sees_every_server_whatever_its_labels():
+@pytest.mark.parametrize("kind", [FTPS_SERVER, FTPS_USER], ids=lambda kind: kind.kind)
+def test_kopf_sees_every_server_and_every_user_whatever_its_labels(kind: Kind):
     selectors = watch_settings(EVERYWHERE).watching.label_selectors
-    servers = kopf.Resource("ftps-operator.io", "v1alpha1", FTPS_SERVER.plural, namespaced=True)
+    servers = kopf.Resource("ftps-operator.io", "v1alpha1", kind.plural, namespaced=True)
     pods = kopf.Resource("", "v1", POD.plural, namespaced=True)
     assert not list(selectors.collect(servers))
     assert list(selectors.collect(pods))
@@ -72,7 +78,7 @@ def test_kopf_copies_no_object_to_compare_it():
 
 def test_crds_and_namespaces_are_watched_only_with_rights_for_all_of_the_cluster():
     assert watch_settings(EVERYWHERE).scanning.disabled is False
-    assert watch_settings(Settings(server_image="s", namespaces=("team",))).scanning.disabled is True
+    assert watch_settings(SOME).scanning.disabled is True
 
 
 def test_a_stream_ends_by_whole_seconds_as_the_api_server_wants_it():

@@ -12,8 +12,10 @@ from ftps_operator.events import EventRecorder
 from ftps_operator.metrics import Metrics
 from ftps_operator.reconcile import RETRY_ISSUING_SECONDS, Reconciler
 from ftps_operator.secretpoll import SecretPoll
+from ftps_operator.serverusers import ServerUsers
 from ftps_operator.settings import Settings
 from ftps_operator.status import Findings
+from ftps_operator.userwriter import UserStatusWriter
 from ftps_operator.workqueue import Key
 from support.samples import NOW, server
 
@@ -38,11 +40,15 @@ def reconciler(
     age: datetime.timedelta = datetime.timedelta(),
 ) -> Reconciler:
     """One so long after NOW."""
-    secrets: SecretPoll[Key] = SecretPoll(get_version=cache, on_change=print, pause=lambda _: None)
+    settings = settings or Settings(server_image="s")
+    secrets: SecretPoll[Key] = SecretPoll(get=cache, get_version=cache, on_change=print, pause=lambda _: None)
+    events = EventRecorder(cache, instance="me")
+    writer = UserStatusWriter(cache=cache, events=events, add=print)
     return Reconciler(
         cache=cache,
-        settings=settings or Settings(server_image="s"),
-        events=EventRecorder(cache, instance="me"),
+        settings=settings,
+        events=events,
+        users=ServerUsers(settings=settings, cache=cache, secrets=secrets, writer=writer),
         named_secrets=secrets,
         own_secrets=secrets,
         metrics=Metrics(),

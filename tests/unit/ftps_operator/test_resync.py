@@ -6,7 +6,7 @@ import pytest
 
 from ftps_operator import resync
 from ftps_operator.errors import ForbiddenError, KindNotServedError, TransientError
-from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, SERVICE, WATCHED, Kind
+from ftps_operator.kinds import CERTIFICATE, FTPS_SERVER, FTPS_USER, SERVICE, WATCHED, Kind, watched
 from ftps_operator.naming import Manifest
 from ftps_operator.resync import RETRY_SECONDS, SETTLE_SECONDS, Relist, look_again
 from ftps_operator.store import Owner, Store
@@ -66,7 +66,7 @@ def test_everything_is_listed_at_the_start_the_servers_first():
     bench = Bench()
     bench.cache.changed[FTPS_SERVER, None] = {("team", "a"), ("team", "b")}
     run(bench.relist.first)
-    assert {kind for kind, _ in bench.cache.listed} == set(WATCHED)
+    assert {kind for kind, _ in bench.cache.listed} == set(watched(()))
     assert bench.cache.listed[0] == (FTPS_SERVER, None)
     assert sorted(bench.added) == [Key("team", "a"), Key("team", "b")]
 
@@ -85,6 +85,7 @@ def test_one_namespace_that_cannot_be_listed_does_not_hide_the_others():
     bench.cache.faults = [(FTPS_SERVER, "a", ForbiddenError("no"))]
     bench.cache.changed[FTPS_SERVER, "b"] = {("b", "x")}
     run(bench.relist.first)
+    assert {kind for kind, _ in bench.cache.listed} == set(WATCHED)
     assert bench.pauses == []
     assert set(bench.added) == {Key("b", "x")}
 
@@ -95,6 +96,20 @@ def test_a_kind_that_is_not_served_holds_nothing_up(caplog: pytest.LogCaptureFix
     run(bench.relist.first)
     assert bench.pauses == []
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_users_that_are_not_served_are_listed_again_soon(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(resync, "RETRY_SECONDS", 0.0)
+    bench = Bench()
+    bench.cache.faults = [(FTPS_USER, None, KindNotServedError("no CRD"))]
+
+    async def go() -> None:
+        await bench.relist.first()
+        bench.cache.listed.clear()
+        await until(bench.relist, lambda: bool(bench.cache.listed))
+
+    run(go)
+    assert bench.cache.listed == [(FTPS_USER, None)]
 
 
 def test_a_kind_that_kopf_lists_is_listed_once_kopf_is_through():
@@ -133,10 +148,10 @@ def test_everything_is_listed_from_time_to_time(monkeypatch: pytest.MonkeyPatch)
     async def go() -> None:
         await bench.relist.first()
         bench.cache.listed.clear()
-        await until(bench.relist, lambda: len(bench.cache.listed) >= len(WATCHED))
+        await until(bench.relist, lambda: len(bench.cache.listed) >= len(watched(())))
 
     run(go)
-    assert {kind for kind, _ in bench.cache.listed} == set(WATCHED)
+    assert {kind for kind, _ in bench.cache.listed} == set(watched(()))
 
 
 def server(name: str) -> Manifest:

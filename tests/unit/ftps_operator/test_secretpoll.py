@@ -5,6 +5,7 @@ import pytest
 
 from ftps_operator.errors import ForbiddenError, KindNotServedError, TransientError
 from ftps_operator.secretpoll import SecretName, SecretPoll, named_pause, own_pause
+from ftps_operator.secretview import SecretView
 
 PASSWORD, TLS = ("team", "password"), ("team", "tls")
 
@@ -22,14 +23,29 @@ class Bench:
         self.versions = versions
         self.changed: list[str] = []
         self.asked: list[tuple[float, SecretName]] = []
+        self.read: list[SecretName] = []
         self.now = 0.0
+        self.answers_after = 0.0
         self._end = seconds
         self.poll: SecretPoll[str] = SecretPoll(
-            get_version=self._get_version, on_change=self.changed.append, pause=pause, sleep=self._sleep
+            get=self._get,
+            get_version=self._get_version,
+            on_change=self.changed.append,
+            pause=pause,
+            sleep=self._sleep,
+            monotonic=lambda: self.now,
         )
+
+    async def _get(self, name: SecretName) -> SecretView | None:
+        self.read.append(name)
+        found = self.versions.get(name)
+        if isinstance(found, Exception):
+            raise found
+        return SecretView(name[1], f"uid/{found}", "uid", found, {}) if found is not None else None
 
     async def _get_version(self, name: SecretName) -> str | None:
         self.asked.append((self.now, name))
+        self.now += self.answers_after
         found = self.versions.get(name)
         if isinstance(found, Exception):
             raise found
@@ -194,3 +210,105 @@ def test_an_answer_overtaken_by_a_reconcile_is_no_change():
     bench.poll._get_version = overtaken
     bench.run()
     assert bench.changed == []
+
+
+def test_the_time_that_an_answer_takes_delays_no_round():
+    names = [("team", f"secret-{number}") for number in range(600)]
+    bench = Bench(dict.fromkeys(names, "1"), seconds=61.0)
+    bench.answers_after = 0.05
+    bench.poll.watch("server", dict.fromkeys(names, "1"))
+    bench.run()
+    assert {name for _, name in bench.asked} == set(names)
+
+
+def test_what_is_watched_anew_over_and_over_is_still_looked_at():
+    names = [("team", f"secret-{number}") for number in range(100)]
+    bench = Bench(dict.fromkeys(names, "1"), seconds=30.0)
+    bench.poll.watch("server", dict.fromkeys(names, "1"))
+    for _ in range(3):
+        bench.run()
+        bench.poll.watch("server", dict.fromkeys(names, "1"))
+        bench.more(30.0)
+    assert {name for _, name in bench.asked} == set(names)
+
+
+def test_after_a_change_was_told_the_others_are_looked_at_all_the_same():
+    bench = Bench({PASSWORD: "2", TLS: "1"}, seconds=4.0)
+    bench.poll.watch("server", {PASSWORD: "1", TLS: "1"})
+    bench.run()
+    bench.versions[TLS] = "2"
+    bench.more(4.0)
+    bench.run()
+    assert bench.changed == ["server"]
+    assert {name for _, name in bench.asked} == {PASSWORD, TLS}
+
+
+def read(bench: Bench, *names: SecretName) -> dict[SecretName, str | None]:
+    found = asyncio.run(bench.poll.read(names))
+    return {name: view.resource_version if view else None for name, view in found.items()}
+
+
+def test_a_secret_is_read_once_and_then_when_it_has_changed():
+    bench = Bench({PASSWORD: "1", TLS: "1"}, seconds=2.0)
+    assert read(bench, PASSWORD, TLS) == {PASSWORD: "1", TLS: "1"}
+    bench.poll.watch("server", {PASSWORD: "1", TLS: "1"})
+    bench.versions[PASSWORD] = "2"
+    assert read(bench, PASSWORD, TLS) == {PASSWORD: "1", TLS: "1"}
+    bench.run()
+    assert bench.changed == ["server"]
+    assert read(bench, PASSWORD, TLS) == {PASSWORD: "2", TLS: "1"}
+    assert sorted(bench.read) == [PASSWORD, PASSWORD, TLS]
+
+
+def test_what_was_dropped_while_it_was_read_is_read_again():
+    bench = Bench({PASSWORD: "1"}, seconds=2.0)
+    get = bench._get
+
+    async def overtaken(name: SecretName) -> SecretView | None:
+        found = await get(name)
+        bench.versions[PASSWORD] = "2"
+        bench.poll.drop(name)
+        return found
+
+    bench.poll._get = overtaken
+    assert read(bench, PASSWORD) == {PASSWORD: "1"}
+    assert read(bench, PASSWORD) == {PASSWORD: "2"}
+
+
+@pytest.mark.parametrize("forget", ["drop", "forget", "watch"])
+def test_it_is_read_anew_when_somebody_asks_for_it_or_nobody_watched_it(forget: str):
+    bench = Bench({PASSWORD: "1"}, seconds=2.0)
+    read(bench, PASSWORD)
+    bench.poll.watch("server", {PASSWORD: "1"})
+    bench.versions[PASSWORD] = "2"
+    match forget:
+        case "drop":
+            bench.poll.drop(PASSWORD)
+        case "forget":
+            bench.poll.forget("server")
+        case _:
+            bench.poll.watch("server", {})
+    assert read(bench, PASSWORD) == {PASSWORD: "2"}
+
+
+def test_a_secret_of_another_server_stays_known():
+    bench = Bench({PASSWORD: "1"}, seconds=2.0)
+    read(bench, PASSWORD)
+    bench.poll.watch("a", {PASSWORD: "1"})
+    bench.poll.watch("b", {PASSWORD: "1"})
+    bench.poll.forget("a")
+    read(bench, PASSWORD)
+    assert bench.read == [PASSWORD]
+
+
+def test_a_missing_secret_is_always_read():
+    bench = Bench({}, seconds=2.0)
+    assert read(bench, PASSWORD) == {PASSWORD: None}
+    bench.versions[PASSWORD] = "1"
+    assert read(bench, PASSWORD) == {PASSWORD: "1"}
+
+
+def test_one_secret_that_cannot_be_read_is_told_to_the_reader():
+    bench = Bench({PASSWORD: TransientError("busy"), TLS: "1"}, seconds=2.0)
+    with pytest.raises(TransientError, match="busy"):
+        read(bench, PASSWORD, TLS)

@@ -153,3 +153,16 @@ def test_what_a_plan_would_be_refused_for_is_told_and_stalls_nothing():
     assert conditions(found)["Planned"]["message"] == "Service exchange: port is taken"
     assert "plan" not in found
     assert "Stalled" not in conditions(found)
+
+
+def test_ftps_users_who_cannot_log_in_are_counted_and_keep_nobody_from_ready():
+    found = status(tenants_out=2)
+    assert summary(found) == CURRENT
+    assert conditions(found)["UsersReady"]["message"] == "users who can log in: 1; FtpsUsers who cannot: 2"
+
+
+def test_a_message_tells_of_some_users_and_counts_the_others():
+    found = status(user_problems=tuple(f"user {number}: no" for number in range(1000)))
+    message = conditions(found)["UsersReady"]["message"]
+    assert "user 9: no" in message
+    assert message.endswith("; and 990 more")

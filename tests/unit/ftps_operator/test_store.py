@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from ftps_operator.kinds import CONFIG_MAP, DEPLOYMENT, FTPS_SERVER, POD, Kind
+from ftps_operator.kinds import CONFIG_MAP, DEPLOYMENT, FTPS_SERVER, FTPS_USER, NAMESPACE, POD, Kind
 from ftps_operator.naming import Manifest
 from ftps_operator.store import Store
+from support.samples import ftps_user_body
 
 OWNER = ("team", "exchange")
 
@@ -206,3 +207,47 @@ def test_nobody_can_change_what_is_stored():
     assert found is not None
     found["data"]["a"] = "changed"
     assert stored(store) == {"a": "b"}
+
+
+def user(version: str, namespace: str = "blue", *, server: str = "exchange", **meta: Any) -> Manifest:
+    body = ftps_user_body("dora", namespace, serverRef={"name": server, "namespace": "team"})
+    return body | {"metadata": body["metadata"] | {"resourceVersion": version} | meta}
+
+
+def test_a_user_belongs_to_the_server_that_it_names_wherever_that_is():
+    store = Store()
+    assert store.observe(FTPS_USER, user("1")) == {OWNER}
+    here = ftps_user_body("bob", "team", serverRef={"name": "exchange"})
+    assert store.observe(FTPS_USER, here) == {OWNER}
+    found = [live["metadata"]["name"] for live in store.belonging(FTPS_USER, OWNER)]
+    assert found == ["dora", "bob"]
+    assert store.observe(FTPS_USER, user("2", server="other")) == {OWNER, ("team", "other")}
+    assert store.remove(FTPS_USER, user("3", server="other")) == {("team", "other")}
+    assert store.belonging(FTPS_USER, ("team", "other")) == []
+
+
+def test_a_user_s_status_is_of_no_consequence_for_its_server_and_an_annotation_is():
+    store = Store()
+    store.observe(FTPS_USER, user("1"))
+    assert store.observe(FTPS_USER, user("2", managedFields=[]) | {"status": {"login": "dora"}}) == set()
+    found = store.get(FTPS_USER, "blue", "dora")
+    assert found is not None
+    assert found["status"] == {"login": "dora"}
+    assert store.observe(FTPS_USER, user("3", annotations={"rotated": "now"})) == {OWNER}
+
+
+def test_a_namespace_s_labels_concern_the_servers_of_its_users():
+    def blue(version: str, **labels: str) -> Manifest:
+        meta = {"name": "blue", "uid": "u", "resourceVersion": version, "labels": labels, "annotations": {"v": version}}
+        return {"metadata": meta, "status": {"phase": "Active"}}
+
+    store = Store()
+    assert store.observe(NAMESPACE, blue("1")) == set()
+    store.observe(FTPS_USER, user("1"))
+    store.observe(FTPS_USER, user("1", "red", server="other"))
+    assert store.observe(NAMESPACE, blue("2", a="b")) == {OWNER}
+    assert store.observe(NAMESPACE, blue("3", a="b")) == set()
+    found = store.get(NAMESPACE, "", "blue")
+    assert found is not None
+    assert found["metadata"]["labels"] == {"a": "b"}
+    assert store.remove(NAMESPACE, blue("4")) == {OWNER}

@@ -21,7 +21,7 @@ def build_users_secret(server: FtpsServer, users: UsersConfig, sources: dict[str
         users_name(server.metadata.name),
         kind="Opaque",
         files={
-            USERS_FILE.name: users.model_dump_json(by_alias=True).encode(),
+            USERS_FILE.name: users.model_dump_json(by_alias=True, exclude_none=True).encode(),
             SOURCES_KEY: json.dumps(sources, sort_keys=True).encode(),
         },
     )

@@ -2,6 +2,6 @@
 
 from ftps_operator.models.server import FtpsServer, FtpsServerSpec
 from ftps_operator.models.status import FtpsServerStatus, FtpsUserStatus
-from ftps_operator.models.user import FtpsUserSpec
+from ftps_operator.models.user import FtpsUser, FtpsUserSpec
 
-__all__ = ["FtpsServer", "FtpsServerSpec", "FtpsServerStatus", "FtpsUserSpec", "FtpsUserStatus"]
+__all__ = ["FtpsServer", "FtpsServerSpec", "FtpsServerStatus", "FtpsUser", "FtpsUserSpec", "FtpsUserStatus"]

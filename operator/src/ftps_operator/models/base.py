@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    ValidationError,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -62,6 +63,14 @@ class Model(BaseModel):
         return json_schema
 
 
+def describe(error: ValidationError) -> str:
+    """Every field's path and what is wrong with it, never what was given: that may be a secret."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False)
+    )
+
+
 def exactly_one(*fields: str, message: str) -> Rule:
     """A rule that just one of the named fields (as Python names them) is set."""
     cel = f"[{', '.join(f'has(self.{to_camel(field)})' for field in fields)}].filter(isSet, isSet).size() == 1"
@@ -93,4 +102,5 @@ CidrText = Annotated[
 ]
 ObjectName = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
 """No `/`, above all: a Secret must not be named by a path to somebody else's."""
+NamespaceName = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 IntOrString = Annotated[int | str, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]

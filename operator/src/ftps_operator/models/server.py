@@ -12,6 +12,7 @@ from ftps_operator.models.networkpolicy import NetworkPolicy
 from ftps_operator.models.pod import ImagePullPolicy, ImagePullSecret, Monitoring, PodDisruptionBudget, Resources
 from ftps_operator.models.scheduling import Affinity, Toleration, TopologySpreadConstraint
 from ftps_operator.models.storage import Storage
+from ftps_operator.models.tenancy import AllowedUserNamespaces
 from ftps_operator.models.tls import ClientAuthMode, Tls
 from ftps_operator.models.users import User
 
@@ -46,6 +47,7 @@ class FtpsServerSpec(Model):
     service: Service = Service()
     storage: Storage
     users: Annotated[list[User], Field(max_length=1000, json_schema_extra=keyed_by("name"))] = []
+    allowed_user_namespaces: AllowedUserNamespaces = AllowedUserNamespaces()
     limits: Limits = Limits()
     network_policy: NetworkPolicy = NetworkPolicy()
     monitoring: Monitoring = Monitoring()
@@ -123,6 +125,7 @@ class Metadata(Model):
     namespace: str
     uid: str
     generation: int = 0
+    creation_timestamp: str = ""
     annotations: dict[str, str] = {}
     deletion_timestamp: str | None = None
 

@@ -76,3 +76,5 @@ class FtpsUserStatus(Model):
 
     observed_generation: int = -1
     conditions: Annotated[list[Condition] | None, Field(json_schema_extra=keyed_by("type"))] = None
+    login: str | None = None
+    """What the client logs in with."""

@@ -10,6 +10,8 @@ from ftps_operator.models.quantity import Quantity, whole
 from ftps_operator.models.tls import DataSessionReuse
 
 DirectoryPath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
+MAX_LOGIN_LENGTH = 64
+LoginName = Annotated[str, Field(max_length=MAX_LOGIN_LENGTH, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._@-]*$")]
 LEAST_RATE = 1024
 
 
@@ -133,5 +135,5 @@ class UserFields(Model):
 class User(UserFields):
     """One user of a server."""
 
-    name: str = Field(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._@-]*$")
+    name: LoginName
     """What the client logs in with."""

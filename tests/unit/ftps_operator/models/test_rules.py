@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from support.samples import everything, server
+from support.samples import everything, ftps_user, server
 
 CAROL = {"name": "carol", "clientCertificate": {"subject": "carol"}}
 USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
@@ -55,6 +55,12 @@ USER = {"name": "alice", "passwordSecretRef": {"name": "alice"}}
             "need caSecretName",
         ),
         ({"users": [USER | {"homeDirectory": "/../x"}]}, ("spec", "users", 0), "'..'"),
+        ({"allowedUserNamespaces": {"from": "Selector"}}, ("spec", "allowedUserNamespaces"), "selector must be set"),
+        (
+            {"allowedUserNamespaces": {"from": "All", "selector": {}}},
+            ("spec", "allowedUserNamespaces"),
+            "selector must be set",
+        ),
         ({"networkPolicy": {"from": [{}]}}, ("spec", "networkPolicy", "from", 0), "ipBlock"),
         ({"monitoring": {"podMonitor": True}}, ("spec", "monitoring"), "not supported yet"),
     ],
@@ -79,3 +85,25 @@ def test_an_error_never_shows_what_was_given():
     with pytest.raises(ValidationError) as caught:
         server(users=[{"name": "alice", "passwordSecretRef": "hunter2"}])
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "words"),
+    [
+        ("alice", {"clientCertificate": {"subject": "a"}, "passwordHashSecretRef": {"name": "a"}}, "exactly one"),
+        ("alice", {"homeDirectory": "/a/../b"}, "'..'"),
+        ("a" * 65, {}, "longer than 64"),
+        ("alice", {"name": "a b"}, "pattern"),
+        ("alice", {"passwordSecretRef": {"name": "../../files/secrets/alice"}}, "pattern"),
+        ("alice", {"serverRef": {"name": "a/b"}}, "pattern"),
+        ("alice", {"serverRef": {"name": "a", "namespace": ".."}}, "pattern"),
+    ],
+)
+def test_an_ftps_user_keeps_its_rules(name: str, spec: dict[str, Any], words: str):
+    with pytest.raises(ValidationError, match=words):
+        ftps_user(name, **spec)
+
+
+def test_a_login_is_the_resource_s_name_unless_there_is_another():
+    assert ftps_user("alice").login == "alice"
+    assert ftps_user("a" * 65, name="bob").login == "bob"
