@@ -1,5 +1,6 @@
 """The operator reads from its watches, and writes nothing that is there already."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -129,6 +130,20 @@ def test_a_restarted_operator_writes_nothing(operator: Cluster, namespace: Names
 
     eventually(is_synced, seconds=40)
     assert writes(operator) == 0
+
+
+def test_an_idle_operator_asks_at_most_once_a_second(operator: Cluster, namespace: Namespace):
+    """Soon after its restart: Secrets that have changed lately it would look at more often."""
+    namespace.apply(password_secret("alice"), ftps_server("idle", users=("alice",)))
+    namespace.wait_ready("idle")
+    counts: list[tuple[float, float]] = []
+
+    def is_quiet_for_half_a_minute() -> bool:
+        counts.append((time.monotonic(), scrape(operator).sum("rest_client_requests_total")))
+        now, asked = counts[-1]
+        return any(now - at >= 30 and asked - before <= now - at for at, before in counts)
+
+    eventually(is_quiet_for_half_a_minute, seconds=90)
 
 
 def test_a_name_that_somebody_takes_while_it_is_not_wanted_is_not_taken_over(namespace: Namespace):

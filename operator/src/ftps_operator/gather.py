@@ -3,7 +3,6 @@
 import asyncio
 
 from ftps_operator.cache import Cache
-from ftps_operator.desired.deployment import tls_secret_name
 from ftps_operator.errors import KindNotServedError
 from ftps_operator.issuance import is_issued, request_name
 from ftps_operator.kinds import CERTIFICATE, CERTIFICATE_REQUEST, POD, SECRET, WATCHED_CHILDREN, Kind
@@ -68,7 +67,5 @@ def own_secrets(server: FtpsServer) -> set[str]:
 
 def named_secrets(server: FtpsServer) -> set[str]:
     """The Secrets that somebody else keeps for the server itself; those of its users are the SecretPoll's."""
-    names = {tls_secret_name(server)} - own_secrets(server)
-    if (authorities := server.spec.tls.client_auth.authorities) is not None:
-        names.add(authorities)
-    return names
+    tls = server.spec.tls
+    return {name for name in (tls.secret_name, tls.client_auth.authorities) if name is not None}

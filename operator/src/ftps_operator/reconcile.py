@@ -19,7 +19,7 @@ from ftps_operator.desired.reload import pods_to_touch, reload_digest
 from ftps_operator.desired.shards import outdated_shards
 from ftps_operator.events import EventRecorder
 from ftps_operator.exposed import expose
-from ftps_operator.gather import gather, named_secrets, own_secrets
+from ftps_operator.gather import gather, named_secrets
 from ftps_operator.issuance import is_issued, saying
 from ftps_operator.kinds import CERTIFICATE, DEPLOYMENT, FTPS_SERVER, NETWORK_POLICY, POD
 from ftps_operator.metrics import Metrics
@@ -100,6 +100,7 @@ class Reconciler:
         if not is_held:
             body = await self._announce_change(body)
         observed = await gather(self._cache, server)
+        self._watch_own_secrets(key, server, observed)  # and again below: what was missing or edited counts as recent
         verdict = evaluate(server, observed)  # first: nothing is hashed that cannot be written
         users = await self._users.find(
             server,
@@ -189,7 +190,10 @@ class Reconciler:
         self._named_secrets.watch(key, _versions({**users.secrets, **of_server}))
 
     def _watch_own_secrets(self, key: Key, server: FtpsServer, observed: Observed) -> None:
-        own = {(key.namespace, name): observed.secrets.get(name) for name in own_secrets(server)}
+        names = {users_name(server.metadata.name)}
+        if server.spec.tls.self_signed is not None:  # what becomes of cert-manager's shows in its Certificate
+            names.add(tls_name(server.metadata.name))
+        own = {(key.namespace, name): observed.secrets.get(name) for name in names}
         self._own_secrets.watch(key, _versions(own))
 
     def _forget(self, key: Key) -> None:

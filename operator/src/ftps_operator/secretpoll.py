@@ -4,11 +4,13 @@ Each Secret is looked at by its name, and its version only. The content is read 
 it is, and kept: a server with a thousand users does not read a thousand Secrets each time. How often a Secret is looked
 at depends on how many there are, and on whose they are:
 
+- As long as few Secrets are watched, all of them share what an operator may ask that has nothing to do.
 - What somebody else keeps (passwords, certificates, authorities) is noticed within a minute at the latest, as a
-  password that was changed must not be good for long. That takes a request a second for 60 Secrets, and 33 for 2,000:
-  answered from the API server's memory, with a few hundred bytes each.
-- What the operator or cert-manager writes is looked at every few seconds while it is little. Beyond that it is left to
-  the resync: nobody but an administrator changes it, and a renewed certificate shows in its Certificate.
+  password that was changed must not be good for long. From thirty Secrets on that takes more requests, 20 a second
+  for a thousand: answered from the API server's memory, with a few hundred bytes each.
+- What the operator writes takes its share while it is little. Beyond that it is left to the resync: nobody but an
+  administrator changes it. What cert-manager writes is not looked at, as it shows in its Certificate.
+- What was missing, or has changed lately, is looked at every two seconds for a while: somebody is at work on it.
 """
 
 import asyncio
@@ -27,24 +29,38 @@ SecretName = tuple[str, str]
 """Namespace and name."""
 
 ROUND_SECONDS = 2.0
-"""How often a few Secrets are looked at."""
-NAMED_ROUND_SECONDS = 60.0
-"""How often at least those that somebody else keeps are."""
-OWN_PER_SECOND = 2.0
+"""How often a Secret is looked at, at most."""
+NAMED_ROUND_SECONDS = 50.0
+"""How often at least those that somebody else keeps are: ten seconds of the minute are for what follows."""
+IDLE_PER_SECOND = 0.6
+"""Looks at all Secrets together: with the lease's renewal and the lists, not quite one request a second."""
+LEAST_OWN_SHARE = 0.05
+"""Of the looks at what somebody else keeps, where that takes up all of them."""
 MAX_OWN = 20
+RECENT_SECONDS = 300.0
+MAX_RECENT = 20
 READS_AT_ONCE = 16
 
 logger = logging.getLogger(__name__)
 
 
-def named_pause(count: int) -> float | None:
-    """Seconds between two looks at so many Secrets that somebody else keeps."""
-    return min(max(ROUND_SECONDS / count, 1.0), NAMED_ROUND_SECONDS / count) if count else None
+def named_pause(named: int, own: int) -> float | None:
+    """Seconds between two looks at so many Secrets that somebody else keeps, beside so many of ours."""
+    return 1 / _named_per_second(named, own) if named else None
 
 
-def own_pause(count: int) -> float | None:
+def own_pause(own: int, named: int) -> float | None:
     """Seconds between two looks at so many Secrets of ours. None: they are not looked at."""
-    return max(ROUND_SECONDS / count, 1 / OWN_PER_SECOND) if 0 < count <= MAX_OWN else None
+    if not 0 < own <= MAX_OWN:
+        return None
+    taken = _named_per_second(named, own)
+    return 1 / min(max(IDLE_PER_SECOND - taken, taken * LEAST_OWN_SHARE), own / ROUND_SECONDS)
+
+
+def _named_per_second(named: int, own: int) -> float:
+    others = own if own <= MAX_OWN else 0
+    share = IDLE_PER_SECOND * named / (named + others) if named else 0.0
+    return min(max(share, named / NAMED_ROUND_SECONDS), named / ROUND_SECONDS)
 
 
 class SecretPoll(Generic[K]):
@@ -74,6 +90,12 @@ class SecretPoll(Generic[K]):
         self._views: dict[SecretName, SecretView] = {}
         self._reading: dict[SecretName, object] = {}
         """The read that is under way, by a token of its own. What is dropped meanwhile is not in it."""
+        self._recent: dict[SecretName, float] = {}
+        """Until when they are looked at more often, the latest last."""
+
+    def __len__(self) -> int:
+        """How many Secrets are watched."""
+        return len(self._known)
 
     def watch(self, key: K, versions: Mapping[SecretName, str | None]) -> None:
         """Watch these Secrets for a key, and no others. The resource versions are those it knows; None: missing."""
@@ -82,7 +104,16 @@ class SecretPoll(Generic[K]):
         before, self._names[key] = self._names.get(key, frozenset()), names
         self._unwatch(key, before - names)
         for name, version in versions.items():
+            is_new = key not in self._known[name]
+            if version is None if is_new else version != self._known[name][key]:
+                self._note_recent(name)
             self._known[name][key] = version
+
+    def _note_recent(self, name: SecretName) -> None:
+        self._recent.pop(name, None)
+        self._recent[name] = self._monotonic() + RECENT_SECONDS
+        for oldest in list(self._recent)[:-MAX_RECENT]:
+            del self._recent[oldest]
 
     def forget(self, key: K) -> None:
         """Watch nothing for a key any more."""
@@ -94,6 +125,7 @@ class SecretPoll(Generic[K]):
             del self._known[name][key]
             if not self._known[name]:
                 del self._known[name]
+                self._recent.pop(name, None)
                 self.drop(name)
 
     async def read(self, names: Iterable[SecretName]) -> dict[SecretName, SecretView | None]:
@@ -119,20 +151,27 @@ class SecretPoll(Generic[K]):
         self._reading.pop(name, None)
 
     async def run(self) -> None:
-        """Look for ever at the Secret that was looked at the longest ago."""
-        took = 0.0
+        """Look for ever at the Secret that was looked at the longest ago, and at those that somebody is at work on."""
+        looked = looked_at_recent = self._monotonic()
         while True:
             pause = self._pause(len(self._known))
-            await self._sleep(ROUND_SECONDS if pause is None else max(pause - took, 0.0))
+            due = looked + (ROUND_SECONDS if pause is None else pause)
+            recent_due = looked_at_recent + ROUND_SECONDS
+            await self._sleep(max(min(due, recent_due) - self._monotonic(), 0.0))
             began = self._monotonic()
+            if recent_due <= due:
+                looked_at_recent = began
+                self._recent = {name: until for name, until in self._recent.items() if until > began}
+                await asyncio.gather(*map(self._check, self._recent if pause is not None else ()))
+                continue
+            looked = began
             if pause is not None and self._known:
                 name = next(iter(self._known))
                 self._known[name] = self._known.pop(name)
                 await self._check(name)
-            took = self._monotonic() - began
 
     async def _check(self, name: SecretName) -> None:
-        known = dict(self._known[name])
+        known = dict(self._known.get(name, {}))
         try:
             version = await self._get_version(name)
         except ApiError as error:

@@ -9,7 +9,9 @@ import pytest
 from ftps_operator.certificates import CertificateFacts
 from ftps_operator.desired.plan import Served
 from ftps_operator.events import EventRecorder
+from ftps_operator.gather import named_secrets
 from ftps_operator.metrics import Metrics
+from ftps_operator.observed import Observed
 from ftps_operator.reconcile import RETRY_ISSUING_SECONDS, Reconciler
 from ftps_operator.secretpoll import SecretPoll
 from ftps_operator.serverusers import ServerUsers
@@ -20,6 +22,8 @@ from ftps_operator.workqueue import Key
 from support.samples import NOW, server
 
 DAY = datetime.timedelta(days=1)
+SELF_SIGNED = {"selfSigned": {}}
+ISSUED = {"certManager": {"issuerRef": {"name": "ca"}, "dnsNames": ["ftps.example.com"]}}
 KEY = Key("files", "exchange")
 
 
@@ -80,3 +84,17 @@ def test_a_server_is_looked_at_when_its_certificate_is_due_ends_soon_and_has_end
 
 def test_a_server_whose_certificate_is_not_issued_is_looked_at_soon():
     assert reconciler()._come_back(server(), Findings(not_issued="no issuer")) == RETRY_ISSUING_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("tls", "count"), [(SELF_SIGNED, 2), (ISSUED, 1), ({"secretName": "mine"}, 1), ({"secretName": "exchange-tls"}, 1)]
+)
+def test_of_its_own_secrets_those_are_watched_that_nothing_else_tells_of(tls: dict[str, Any], count: int):
+    reconcile = reconciler()
+    reconcile._watch_own_secrets(KEY, server(tls=tls), Observed())
+    assert len(reconcile._own_secrets) == count
+
+
+@pytest.mark.parametrize("name", ["mine", "exchange-tls"])
+def test_a_certificate_that_somebody_keeps_is_watched_as_theirs_whatever_its_name(name: str):
+    assert named_secrets(server(tls={"secretName": name})) == {name}

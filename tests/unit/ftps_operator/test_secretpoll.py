@@ -4,10 +4,18 @@ from collections.abc import Callable
 import pytest
 
 from ftps_operator.errors import ForbiddenError, KindNotServedError, TransientError
-from ftps_operator.secretpoll import SecretName, SecretPoll, named_pause, own_pause
+from ftps_operator.secretpoll import MAX_RECENT, SecretName, SecretPoll, named_pause, own_pause
 from ftps_operator.secretview import SecretView
 
 PASSWORD, TLS = ("team", "password"), ("team", "tls")
+
+
+def named_alone(count: int) -> float | None:
+    return named_pause(count, 0)
+
+
+def own_alone(count: int) -> float | None:
+    return own_pause(count, 0)
 
 
 class Bench:
@@ -18,7 +26,7 @@ class Bench:
         versions: dict[SecretName, str | Exception | None],
         *,
         seconds: float,
-        pause: Callable[[int], float | None] = named_pause,
+        pause: Callable[[int], float | None] = named_alone,
     ) -> None:
         self.versions = versions
         self.changed: list[str] = []
@@ -128,49 +136,121 @@ def test_a_secret_of_several_servers_is_looked_at_once():
     assert len(bench.asked) == 2
 
 
+def many(count: int) -> list[SecretName]:
+    return [("team", f"secret-{number}") for number in range(count)]
+
+
 def watch_many(pause: Callable[[int], float | None], count: int, *, seconds: float) -> list[int]:
     """How often each Secret was looked at."""
-    names = [("team", f"secret-{number}") for number in range(count)]
-    bench = Bench(dict.fromkeys(names, "1"), seconds=seconds, pause=pause)
-    for name in names:
+    bench = Bench(dict.fromkeys(many(count), "1"), seconds=seconds, pause=pause)
+    for name in many(count):
         bench.poll.watch(name[1], {name: "1"})
     bench.run()
-    return [sum(name == asked for _, asked in bench.asked) for name in names]
+    return [sum(name == asked for _, asked in bench.asked) for name in many(count)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 60, 100, 2000])
 def test_what_somebody_else_keeps_is_looked_at_each_minute_however_much_it_is(count: int):
-    assert min(watch_many(named_pause, count, seconds=61.0)) >= 1
+    assert min(watch_many(named_alone, count, seconds=51.0)) >= 1
 
 
 def test_one_that_comes_late_waits_no_longer_than_the_others():
-    names = [("team", f"secret-{number}") for number in range(600)]
-    bench = Bench(dict.fromkeys([*names, PASSWORD], "1"), seconds=10.0)
-    for name in names:
+    bench = Bench(dict.fromkeys([*many(600), PASSWORD], "1"), seconds=10.0)
+    for name in many(600):
         bench.poll.watch(name[1], {name: "1"})
     bench.run()
     bench.poll.watch("late", {PASSWORD: "0"})
-    bench.more(61.0)
+    bench.more(51.0)
     bench.run()
     assert bench.changed == ["late"]
 
 
-@pytest.mark.parametrize(("count", "per_second"), [(1, 0.5), (2, 1.0), (60, 1.0), (120, 2.0)])
+@pytest.mark.parametrize(("count", "per_second"), [(1, 0.5), (2, 0.6), (30, 0.6), (60, 1.2), (1000, 20)])
 def test_a_minute_is_enough_so_requests_stay_few(count: int, per_second: float):
-    assert sum(watch_many(named_pause, count, seconds=120.0)) <= per_second * 120 + 1
+    assert sum(watch_many(named_alone, count, seconds=120.0)) <= per_second * 120 + 1
 
 
-def test_a_little_of_ours_is_looked_at_every_few_seconds():
-    assert min(watch_many(own_pause, 4, seconds=10.1)) >= 5
+@pytest.mark.parametrize(
+    ("named", "own"), [(1, 2), (0, 2), (2, 1), (10, 20), (30, 0), (30, 20), (0, 20), (0, 2000), (30, 2000)]
+)
+def test_an_idle_operator_asks_less_than_once_a_second(named: int, own: int):
+    pauses = filter(None, [named_pause(named, own), own_pause(own, named)])
+    lease_and_lists = 1 / 3 + 0.03
+    assert sum(1 / pause for pause in pauses) + lease_and_lists <= 1
+
+
+@pytest.mark.parametrize(("own", "named"), [(1, 0), (3, 0), (1, 2), (2, 1), (2, 1000)])
+def test_a_little_of_ours_is_looked_at_every_few_seconds(own: int, named: int):
+    pause = own_pause(own, named)
+    assert pause is not None
+    assert own * pause <= 5.001
 
 
 def test_much_of_ours_is_left_to_the_resync():
-    assert sum(watch_many(own_pause, 2000, seconds=60.0)) == 0
+    assert sum(watch_many(own_alone, 2000, seconds=60.0)) == 0
+
+
+def looks(bench: Bench, name: SecretName, *, seconds: float) -> int:
+    """How often a Secret is looked at in the time that comes."""
+    before = len(bench.asked)
+    bench.more(seconds)
+    bench.run()
+    return sum(name == asked for _, asked in bench.asked[before:])
+
+
+def test_one_that_has_changed_is_looked_at_more_often_for_a_while():
+    bench = Bench(dict.fromkeys(many(600), "1"), seconds=51.0)
+    bench.poll.watch("server", dict.fromkeys(many(600), "1"))
+    bench.run()
+    (one, other), bench.versions[many(1)[0]] = many(2), "2"
+    bench.poll.watch("server", dict.fromkeys(many(600), "1") | {one: "2"})
+    assert looks(bench, one, seconds=300.0) >= 150
+    assert looks(bench, one, seconds=300.0) <= 7
+    assert bench.changed == []
+    assert sum(name == other for _, name in bench.asked) <= 14
+
+
+def test_one_that_is_missing_is_found_as_soon_as_it_comes():
+    bench = Bench(dict.fromkeys(many(600), "1"), seconds=4.1)
+    bench.poll.watch("others", dict.fromkeys(many(600), "1"))
+    bench.poll.watch("server", {PASSWORD: None})
+    bench.run()
+    assert bench.changed == []
+    bench.versions[PASSWORD] = "1"
+    bench.more(2.0)
+    bench.run()
+    assert bench.changed == ["server"]
+
+
+def test_of_many_that_have_changed_the_latest_are_looked_at_more_often():
+    names = many(600)
+    bench = Bench(dict.fromkeys(names, "2"), seconds=1.0)
+    bench.poll.watch("server", dict.fromkeys(names, "1"))
+    bench.poll.watch("server", dict.fromkeys(names, "2"))
+    bench.more(10.1)
+    bench.run()
+    assert {name for name in names if sum(name == asked for _, asked in bench.asked) >= 5} == set(names[-MAX_RECENT:])
+
+
+def test_of_much_of_ours_none_is_looked_at_though_it_has_changed():
+    bench = Bench(dict.fromkeys(many(600), "2"), seconds=10.0, pause=own_alone)
+    bench.poll.watch("server", dict.fromkeys(many(600), "1"))
+    bench.poll.watch("server", dict.fromkeys(many(600), "2"))
+    bench.run()
+    assert bench.asked == []
+
+
+def test_what_nobody_names_any_more_is_not_looked_at_though_it_was_missing():
+    bench = Bench({}, seconds=10.0)
+    bench.poll.watch("server", {PASSWORD: None})
+    bench.poll.watch("server", {})
+    bench.run()
+    assert bench.asked == []
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), ForbiddenError("no"), KindNotServedError("a proxy's 404")])
 def test_a_secret_that_cannot_be_read_does_not_hide_the_others(error: Exception):
-    bench = Bench({PASSWORD: error, TLS: "2"}, seconds=2.0)
+    bench = Bench({PASSWORD: error, TLS: "2"}, seconds=4.0)
     bench.poll.watch("server", {PASSWORD: "1", TLS: "1"})
     bench.run()
     assert bench.changed == ["server"]
