@@ -10,11 +10,13 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import kopf
 
 from ftps_operator.cache import selector
 from ftps_operator.kinds import WATCHED, Kind, watched
 from ftps_operator.naming import Manifest
+from ftps_operator.pacing import Pace, middleware
 from ftps_operator.settings import Settings
 
 CONNECT_SECONDS = 10
@@ -70,12 +72,16 @@ def build_registry(settings: Settings, observe: Observe) -> kopf.OperatorRegistr
     """Register a handler for each kind that is watched."""
     registry = kopf.OperatorRegistry()
 
+    pace = Pace()
+
     @kopf.on.login(registry=registry, id="login")
-    def login(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - kopf's own
+    async def login(**arguments: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 - kopf's own
         if settings.kubeconfig:
             os.environ["KUBECONFIG"] = settings.kubeconfig  # kopf looks nowhere else
-            return _lenient(kopf.login_with_kubeconfig(**arguments))
-        return _lenient(_as_service_account(**arguments))
+            found = kopf.login_with_kubeconfig(**arguments)
+        else:
+            found = _as_service_account(**arguments)
+        return _session(found, pace) if found is not None else None
 
     def register(kind: Kind) -> None:
         @kopf.on.event(*_address(kind), registry=registry, id=kind.plural)
@@ -96,15 +102,18 @@ def _as_service_account(**arguments: Any) -> kopf.ConnectionInfo | None:  # noqa
     return dataclasses.replace(found, server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
 
 
-class _Connection(kopf.ConnectionInfo):
-    def as_ssl_context(self) -> ssl.SSLContext:
-        context = super().as_ssl_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as in api.py
-        return context
-
-
-def _lenient(found: kopf.ConnectionInfo | None) -> kopf.ConnectionInfo | None:
-    return _Connection(**vars(found)) if found else None
+def _session(found: kopf.ConnectionInfo, pace: Pace) -> kopf.AiohttpSession:
+    """What kopf would make of it, at a pace. kopf closes it."""
+    context = found.as_ssl_context()
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as in api.py
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=context),
+        headers=found.as_http_headers(),
+        proxy=found.proxy_url,
+        trust_env=found.trust_env,
+        middlewares=[middleware(pace)],
+    )
+    return kopf.AiohttpSession(server=found.server, default_namespace=found.default_namespace, aiohttp_session=session)
 
 
 async def watch(settings: Settings, observe: Observe) -> None:
