@@ -89,7 +89,7 @@ def _tasks(
     store = Store()
     metrics.watch_resources(lambda: {kind.kind: store.count(kind) for kind in WATCHED})
     cache = Cache(api, store, on_news)
-    relist = Relist(cache, store, queue.add, namespaces=settings.namespaces)
+    relist = Relist(cache, store, queue.add, namespaces=settings.namespaces, seconds=settings.relist_seconds)
     events = EventRecorder(api, instance=settings.identity)
     writer = UserStatusWriter(cache=cache, events=events, add=user_queue.add)
     users = ServerUsers(settings=settings, cache=cache, secrets=named, writer=writer)

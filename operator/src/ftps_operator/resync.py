@@ -17,8 +17,8 @@ from ftps_operator.store import Store
 from ftps_operator.workqueue import Key
 
 RETRY_SECONDS = 5.0
-"""How soon what could not be listed is listed again."""
-RELIST_SECONDS = 600.0
+"""How soon what could not be listed is listed again; twice as long after each failure."""
+LAST_RETRY_SECONDS = 30.0
 SETTLE_SECONDS = 2.0
 """How long after kopf's last word of a listing it counts as through."""
 IDLE_SECONDS = 60.0
@@ -38,13 +38,16 @@ class Relist:
         add: Callable[[Key], None],
         *,
         namespaces: tuple[str, ...],
+        seconds: float,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._cache = cache
         self._store = store
         self._add = add
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
+        self._seconds = seconds
         self._sleep = sleep
+        self._failures = 0
         self._kinds = watched(namespaces)
         self._due: set[Kind] = set(self._kinds)
         self._wake = asyncio.Event()
@@ -59,14 +62,15 @@ class Relist:
         """List everything. Returns when the servers of at least one namespace are known."""
         self._due.discard(FTPS_SERVER)
         while not await self._list(FTPS_SERVER):
-            await self._sleep(RETRY_SECONDS)
+            self._failures += 1
+            await self._sleep(self._retry_seconds())
         await self._list_due()
 
     async def run(self) -> None:
         """List for ever what is due."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_SECONDS if self._due else RELIST_SECONDS):
+                async with asyncio.timeout(self._retry_seconds() if self._due else self._seconds):
                     await self._wake.wait()
             while self._wake.is_set():
                 self._wake.clear()
@@ -77,11 +81,15 @@ class Relist:
                 self._last_round = self._store.mark()
             await self._list_due()
 
+    def _retry_seconds(self) -> float:
+        return min(RETRY_SECONDS * 2.0 ** min(max(self._failures - 1, 0), 32), LAST_RETRY_SECONDS)
+
     async def _list_due(self) -> None:
         due, self._due = self._due, set()
         for kind in self._kinds:
             if kind in due:
                 await self._list(kind)
+        self._failures = self._failures + 1 if self._due else 0
 
     async def _list(self, kind: Kind) -> bool:
         """Returns whether that went well for at least one namespace. What did not is due again."""

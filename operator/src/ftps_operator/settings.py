@@ -37,6 +37,8 @@ class Settings:
     """How many servers are reconciled side by side."""
     resync_seconds: int = 3600
     """Within how many seconds every server is looked at without an event, one after the other."""
+    relist_seconds: int = 600
+    """How often every kind is listed, which makes up for what a watch has lost without a word."""
     health_port: int = 8080
     """Where /livez, /readyz and /metrics answer."""
     log_level: str = "info"
@@ -66,6 +68,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     add("--identity", socket.gethostname(), "this process's name in the lease and in Events; no two may share it")
     add("--workers", "8", "how many servers are reconciled side by side")
     add("--resync-seconds", "3600", "how often every server is looked at without an event")
+    add("--relist-seconds", "600", "how often every kind is listed, to make up for what a watch has lost")
     add("--health-port", "8080", "where /livez, /readyz and /metrics answer")
     add("--log-level", "info", "debug, info, warning or error")
     add("--log-format", "json", "json or text")
@@ -90,6 +93,7 @@ def _settings(parsed: argparse.Namespace) -> Settings:
         identity=parsed.identity or socket.gethostname(),
         workers=_number("--workers", parsed.workers, at_most=100),
         resync_seconds=_number("--resync-seconds", parsed.resync_seconds, at_most=24 * 3600),
+        relist_seconds=_number("--relist-seconds", parsed.relist_seconds, at_most=24 * 3600),
         health_port=_number("--health-port", parsed.health_port, at_most=65535),
         log_level=_one_of("--log-level", parsed.log_level, ("debug", "info", "warning", "error")),
         log_format=_one_of("--log-format", parsed.log_format, ("json", "text")),

@@ -33,12 +33,19 @@ class Cache:
 class Bench:
     """A Relist, what it adds, and how long it waits."""
 
-    def __init__(self, *namespaces: str) -> None:
+    def __init__(self, *namespaces: str, seconds: float = 600) -> None:
         self.cache = Cache()
         self.added: list[Key] = []
         self.pauses: list[float] = []
         self.while_sleeping: Callable[[], None] = lambda: None
-        self.relist = Relist(self.cache, Store(), self.added.append, namespaces=namespaces, sleep=self._sleep)  # type: ignore[arg-type]
+        self.relist = Relist(
+            self.cache,  # type: ignore[arg-type]
+            Store(),
+            self.added.append,
+            namespaces=namespaces,
+            seconds=seconds,
+            sleep=self._sleep,
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -78,6 +85,13 @@ def test_nothing_begins_before_the_servers_are_known(error: Exception, caplog: p
     run(bench.relist.first)
     assert bench.pauses == [RETRY_SECONDS]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_what_goes_on_failing_is_listed_less_and_less_often():
+    bench = Bench()
+    bench.cache.faults = [(FTPS_SERVER, None, TransientError("busy")) for _ in range(5)]
+    run(bench.relist.first)
+    assert bench.pauses == [5, 10, 20, 30, 30]
 
 
 def test_one_namespace_that_cannot_be_listed_does_not_hide_the_others():
@@ -141,9 +155,8 @@ def test_what_could_not_be_listed_is_listed_again_soon(monkeypatch: pytest.Monke
     assert bench.cache.listed == [(SERVICE, None)]
 
 
-def test_everything_is_listed_from_time_to_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(resync, "RELIST_SECONDS", 0.0)
-    bench = Bench()
+def test_everything_is_listed_from_time_to_time():
+    bench = Bench(seconds=0)
 
     async def go() -> None:
         await bench.relist.first()
