@@ -1,8 +1,11 @@
 """The one module that knows the Kubernetes client: plain dictionaries in and out, failures by what to do about them."""
 
+import asyncio
 import json
+import random
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 from urllib.parse import quote, urlencode
 
@@ -27,6 +30,11 @@ from ftps_operator.naming import Manifest
 
 TIMEOUT_SECONDS = 15.0
 PAGE_SIZE = 100
+RETRY_PAUSES = (0.2, 0.6)
+"""Before a request is sent again. A reconcile asks a dozen times: where one answer in three is a failure, hardly one
+would get through. Every request may be sent twice: the second one changes nothing, or is a conflict."""
+LONGEST_RETRY_AFTER = 2.0
+"""Who is to wait for longer goes back to the queue, which does something else meanwhile."""
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
@@ -186,26 +194,56 @@ class KubernetesApi:
         accept: str = _JSON,
     ) -> Manifest:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
-        url = f"{self._host}{path}?{urlencode(query)}" if query else f"{self._host}{path}"
-        request = f"{method} {path}"
+        request = _Request(method, path, f"{self._host}{path}{f'?{urlencode(query)}' if query else ''}", headers, body)
+        for pause in RETRY_PAUSES:
+            try:
+                return await self._attempt(request)
+            except _BriefError as error:
+                if (error.retry_after or 0) > LONGEST_RETRY_AFTER:
+                    raise
+                await asyncio.sleep(max(pause * (0.5 + random.random()), error.retry_after or 0))  # noqa: S311
+        return await self._attempt(request)
+
+    async def _attempt(self, request: "_Request") -> Manifest:
+        method, headers = request.method, dict(request.headers)
         try:
-            await self._connection.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            await self._connection.update_params_for_auth(
+                headers, [], ["BearerToken"], request.path, method, request.body
+            )
             response = await self._connection.call_api(
-                method, url, header_params=headers, body=body, _request_timeout=TIMEOUT_SECONDS
+                method, request.url, header_params=headers, body=request.body, _request_timeout=TIMEOUT_SECONDS
             )
             text = await response.read()
         # ConfigException: the token's file is empty just now, or a kubeconfig's program gave no token.
         except (ApiException, config.ConfigException, aiohttp.ClientError, TimeoutError, OSError) as error:
             self._metrics.requests.labels(method, "<error>").inc()
-            raise TransientError(f"{request}: {type(error).__name__}: {error}") from error
+            # Who has waited for an answer in vain has waited long enough.
+            kind = TransientError if isinstance(error, TimeoutError) else _BriefError
+            raise kind(f"{request}: {type(error).__name__}: {error}") from error
         self._metrics.requests.labels(method, str(response.status)).inc()
         if response.status >= 400:
-            raise _failure(response.status, text, request, retry_after=response.headers.get("Retry-After"))
+            raise _failure(response.status, text, str(request), retry_after=response.headers.get("Retry-After"))
         try:
             answer: Manifest = json.loads(text)
         except ValueError as error:
             raise TransientError(f"{request}: the answer is no JSON") from error
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    url: str
+    headers: Mapping[str, str]
+    body: Manifest | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class _BriefError(TransientError):
+    """Likely to be gone at once: of several API servers one does not answer well."""
 
 
 class _NotFoundError(ConflictError):
@@ -233,12 +271,12 @@ def _failure(status: int, body: bytes, request: str, *, retry_after: str | None 
             return ConflictError(message)
         case 403:
             return _refusal(message, details)
-        case 401 | 408 | 410 | 429:
+        case 401 | 408 | 410:
             return TransientError(message, retry_after=_seconds(retry_after))
-        case _ if status < 500 or any(words in message for words in _UNFIT):
+        case _ if (status < 500 and status != 429) or any(words in message for words in _UNFIT):
             return _invalid(InvalidError, answer.get("message") or message, details)
         case _:
-            return TransientError(f"{message} ({status})", retry_after=_seconds(retry_after))
+            return _BriefError(f"{message} ({status})", retry_after=_seconds(retry_after))
 
 
 def _refusal(message: str, details: Mapping[str, Any]) -> ApiError:

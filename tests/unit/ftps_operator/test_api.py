@@ -30,6 +30,12 @@ from support.prometheus import Scrape
 
 MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "team", "name": "config"}}
 
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "RETRY_PAUSES", (0.0, 0.0))
+
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -76,6 +82,47 @@ def get(kubernetes: KubernetesApi) -> Awaitable[Any]:
 
 def apply(kubernetes: KubernetesApi) -> Awaitable[Any]:
     return kubernetes.apply(MANIFEST)
+
+
+def in_turn(*answers: Answer) -> tuple[Answer, list[str]]:
+    """One answer after the other, and what was asked."""
+    following, asked = iter(answers), []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.method)
+        return await next(following)(request)
+
+    return answer, asked
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("question", [get, apply])
+def test_one_bad_answer_in_three_holds_nothing_up(status: int, question: Callable[[KubernetesApi], Awaitable[Any]]):
+    answer, asked = in_turn(failure(status), failure(status), answering(200, MANIFEST))
+    assert ask(answer, question) == MANIFEST
+    assert len(asked) == 3
+
+
+def test_what_goes_on_failing_is_left_to_the_queue():
+    answer, asked = in_turn(*[failure(500)] * 5)
+    with pytest.raises(TransientError):
+        ask(answer, get)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("answer", [failure(409), failure(410), failure(403), failure(422)])
+def test_what_another_try_does_not_change_is_not_tried(answer: Answer):
+    counted, asked = in_turn(answer, answer)
+    with pytest.raises(ApiError):
+        ask(counted, get)
+    assert len(asked) == 1
+
+
+def test_a_server_that_wants_to_be_left_alone_is_left_alone():
+    counted, asked = in_turn(answering(429, {}, Retry_After="30"))
+    with pytest.raises(TransientError) as raised:
+        ask(counted, get)
+    assert (raised.value.retry_after, asked) == (30, ["GET"])
 
 
 @pytest.mark.parametrize("status", [401, 408, 410, 429, 500, 502, 503, 504])
