@@ -4,8 +4,9 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol, Self
 from urllib.parse import quote, urlencode
 
@@ -24,7 +25,7 @@ from ftps_operator.errors import (
     KindNotServedError,
     TransientError,
 )
-from ftps_operator.kinds import Kind, of
+from ftps_operator.kinds import LEASE, Kind, of
 from ftps_operator.metrics import Metrics
 from ftps_operator.naming import Manifest
 
@@ -95,7 +96,10 @@ class KubernetesApi:
     def __init__(self, connection: client.ApiClient, metrics: Metrics | None = None) -> None:
         self._metrics = metrics or Metrics()
         self._connection = connection
+        self._connection.configuration.trace_configs = [self._gate()]
         self._host: str = connection.configuration.host
+        self.may_write: Callable[[], bool] = lambda: True
+        """Asked before each write but the lease's."""
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, metrics: Metrics) -> Self:
@@ -109,6 +113,22 @@ class KubernetesApi:
         else:
             config.load_incluster_config(client_configuration=configuration)
         return cls(client.ApiClient(configuration), metrics)
+
+    def _gate(self) -> aiohttp.TraceConfig:
+        """Asks `may_write` as late as can be, with the connection at hand: the process may be stopped at any moment."""
+
+        async def begin(_: object, context: SimpleNamespace, sending: aiohttp.TraceRequestStartParams) -> None:
+            context.needs_leave = sending.method != "GET" and f"/{LEASE.plural}" not in sending.url.path
+
+        async def pass_through(_: object, context: SimpleNamespace, __: object) -> None:
+            if context.needs_leave and not self.may_write():
+                raise TransientError("not sent, as another operator may lead by now")
+
+        gate = aiohttp.TraceConfig()
+        gate.on_request_start.append(begin)
+        gate.on_connection_create_end.append(pass_through)
+        gate.on_connection_reuseconn.append(pass_through)
+        return gate
 
     async def close(self) -> None:
         """Close the connections."""

@@ -69,6 +69,8 @@ async def _lead(settings: Settings, api: KubernetesApi, health: Health, metrics:
         if not await _first(leadership.acquire(on_standby=standby), stop):
             return 0
     metrics.leader.set(1)
+    if settings.leader_election:
+        api.may_write = leadership.is_held
     tasks = _tasks(settings, api, health, metrics, stop)
     if settings.leader_election:
         tasks.append(leadership.keep())

@@ -81,6 +81,10 @@ class Leadership:
             if self._lease is None or self._monotonic() - self._renewed >= RENEW_SECONDS:
                 raise LeadershipLostError(f"the lease {self._namespace}/{self._name} is not ours any more")
 
+    def is_held(self) -> bool:
+        """Whether nobody else can have the lease yet. Not so in a process that was stopped for a while and goes on."""
+        return self._lease is not None and self._monotonic() - self._renewed < RENEW_SECONDS
+
     async def release(self) -> None:
         """Give the lease up, so that another one need not wait for it."""
         if self._lease is not None:

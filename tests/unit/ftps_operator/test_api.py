@@ -125,6 +125,27 @@ def test_a_server_that_wants_to_be_left_alone_is_left_alone():
     assert (raised.value.retry_after, asked) == (30, ["GET"])
 
 
+def test_who_may_not_write_any_more_reads_and_asks_for_the_lease_only():
+    sent: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        sent.append(request.method)
+        return web.json_response({"metadata": {}})
+
+    async def question(kubernetes: KubernetesApi) -> None:
+        kubernetes.may_write = lambda: False
+        for write in (apply(kubernetes), kubernetes.delete(CONFIG_MAP, "team", "config", uid="u")):
+            with pytest.raises(TransientError, match="another operator may lead"):
+                await write
+        assert sent == []
+        await get(kubernetes)
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        await kubernetes.replace(lease | {"metadata": {"namespace": "system", "name": "operator"}})
+
+    ask(answer, question)
+    assert sent == ["GET", "PUT"]
+
+
 @pytest.mark.parametrize("status", [401, 408, 410, 429, 500, 502, 503, 504])
 def test_a_server_in_trouble_is_asked_again_later(status: int):
     with pytest.raises(TransientError) as caught:

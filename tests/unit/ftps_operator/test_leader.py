@@ -1,12 +1,14 @@
 import asyncio
 import copy
+import datetime
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ftps_operator import leader
 from ftps_operator.errors import ConflictError, ForbiddenError, TransientError
-from ftps_operator.leader import LEASE_SECONDS, RENEW_SECONDS, Leadership, LeadershipLostError
+from ftps_operator.leader import KEEP_SECONDS, LEASE_SECONDS, RENEW_SECONDS, Leadership, LeadershipLostError
 
 
 class Clock:
@@ -229,6 +231,48 @@ def test_a_slow_renewal_counts_from_when_it_was_asked_for():
     leases.replace = slow  # type: ignore[method-assign]
     asked = 2.0
     assert keep_until_lost(leases, clock) < asked + LEASE_SECONDS
+
+
+def test_a_process_that_was_stopped_and_goes_on_knows_that_it_may_not_write():
+    leases, clock = Leases(), Clock()
+    leadership = candidate(leases, clock)
+    assert not leadership.is_held()
+    asyncio.run(leadership.acquire())
+    assert leadership.is_held()
+    clock.now += RENEW_SECONDS
+    assert not leadership.is_held()
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_jump_of_the_wall_clock_moves_the_lease_to_nobody(hours: int, monkeypatch: pytest.MonkeyPatch):
+    leases, clock = Leases(), Clock()
+    jumped = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
+
+    def jump() -> None:
+        monkeypatch.setattr(leader, "_now", lambda: jumped.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+    async def run() -> None:
+        leading, waiting = candidate(leases, clock, "leading"), candidate(leases, clock, "waiting")
+        await leading.acquire()
+        jump()
+        for _ in range(30):
+            await clock.sleep(KEEP_SECONDS)
+            assert await leading._try(5)
+            assert not await waiting._try(5)
+        assert leading.is_held()
+
+    asyncio.run(run())
+    assert leases.holder == "leading"
+
+
+def test_a_lease_renewed_in_the_future_is_taken_as_soon_as_any_other():
+    leases, clock = Leases(), Clock()
+    leases.held_by("other")
+    assert leases.lease is not None
+    leases.lease["spec"]["renewTime"] = "2099-01-01T00:00:00.000000Z"
+    asyncio.run(candidate(leases, clock).acquire())
+    assert leases.holder == "me"
+    assert clock.now - 1000 <= LEASE_SECONDS + 4
 
 
 def test_a_short_outage_costs_nothing():
