@@ -27,6 +27,8 @@ FOR_TESTS = {
     "linux.uml": "user-mode-linux",
     # Stands before a server with the PROXY protocol.
     "haproxy": "haproxy",
+    # Makes an operator's wall clock jump.
+    "faketime": "faketime",
 }
 
 
