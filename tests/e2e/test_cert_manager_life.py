@@ -42,7 +42,8 @@ def install_cert_manager(server: ApiServer) -> None:
 
 
 def remove_cert_manager(server: ApiServer) -> None:
-    server.kubectl("delete", "-f", str(server.binaries / "crds"), "--timeout=60s")
+    # The API server looks every five seconds whether a kind's objects have gone, one kind after the other.
+    server.kubectl("delete", "-f", str(server.binaries / "crds"), "--timeout=150s", seconds=160)
 
 
 def test_an_operator_of_the_whole_cluster_goes_on_whether_cert_manager_comes_or_goes(server: ApiServer, tmp_path: Path):

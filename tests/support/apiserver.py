@@ -27,9 +27,9 @@ class ApiServer:
         self.binaries = binaries
         self.kubeconfig = kubeconfig
 
-    def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
+    def kubectl(self, *words: str, stdin: str | None = None, check: bool = True, seconds: float = 60) -> str:
         argv = [str(self.binaries / "kubectl"), f"--kubeconfig={self.kubeconfig}", *words]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
         assert done.returncode == 0 or not check, done.stderr
         return done.stdout
 
