@@ -22,6 +22,8 @@ FIRST_PORT, PORTS_PER_REPLICA, MOST = 40000, 4, 4
 LISTINGS = 40
 DRAIN_SECONDS = 30
 CROWD = 64
+AUTOSCALER_SECONDS = 90
+"""The autoscaler looks every 15 s."""
 STORAGES: dict[str, dict[str, Any]] = {
     "shared by nodes": {"persistentVolumeClaim": {"size": "1Gi", "accessModes": ["ReadWriteMany"]}},
     "of one node": {"persistentVolumeClaim": {"size": "1Gi"}},
@@ -71,6 +73,28 @@ def scale(target: Target, replicas: int) -> None:
 def deployments(target: Target) -> list[str]:
     found = target.namespace.objects("deployments", f"ftps-operator.io/server={target.name}")
     return sorted(each["metadata"]["name"] for each in found)
+
+
+def test_a_horizontal_pod_autoscaler_scales_a_server(operator: Cluster, namespace: Namespace):
+    """By its limits alone, for which it needs no metrics."""
+    limits = [(2, 3, 2), (1, 1, 1)]
+    passive = {"portsPerReplica": PORTS_PER_REPLICA, "maxReplicas": MOST}
+    namespace.apply(ftps_server("autoscaled", storage=STORAGES["of each pod"], passive=passive))
+    for least, most, wanted in limits:
+        target = {"apiVersion": "ftps-operator.io/v1alpha1", "kind": "FtpsServer", "name": "autoscaled"}
+        spec = {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": most}
+        meta = {"name": "autoscaled"}
+        namespace.apply(
+            {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec}
+        )
+
+        def replicas() -> tuple[int, int]:
+            found = namespace.server("autoscaled")
+            return found["spec"]["replicas"], found["status"]["readyReplicas"]
+
+        eventually(lambda expected=(wanted, wanted): replicas() == expected, seconds=AUTOSCALER_SECONDS)
+    namespace.delete("hpa", "autoscaled")
+    namespace.delete("ftpsserver", "autoscaled")
 
 
 def test_four_shards_answer_each_on_its_own_ports(target: Target):
