@@ -24,6 +24,7 @@ from ftps_operator.secretpoll import SecretName, SecretPoll, named_pause, own_pa
 from ftps_operator.secretview import SecretView
 from ftps_operator.serverusers import ServerUsers
 from ftps_operator.settings import Settings
+from ftps_operator.statuswriter import StatusWriter
 from ftps_operator.store import News, Owner, Store
 from ftps_operator.userentry import secrets_of_users
 from ftps_operator.userwriter import UserStatusWriter
@@ -93,12 +94,13 @@ def _tasks(
     cache = Cache(api, store, on_news)
     relist = Relist(cache, store, queue.add, namespaces=settings.namespaces, seconds=settings.relist_seconds)
     events = EventRecorder(api, instance=settings.identity)
-    writer = UserStatusWriter(cache=cache, events=events, add=user_queue.add)
+    write_status = StatusWriter(cache=cache, events=events, metrics=metrics)
+    writer = UserStatusWriter(cache=cache, write_status=write_status, add=user_queue.add)
     users = ServerUsers(settings=settings, cache=cache, secrets=named, writer=writer)
     reconcile = Reconciler(
         cache=cache,
         settings=settings,
-        events=events,
+        write_status=write_status,
         named_secrets=named,
         own_secrets=own,
         users=users,

@@ -17,7 +17,6 @@ from ftps_operator.credentials import Credentials
 from ftps_operator.desired.plan import Inputs, client_auth_problem, inspect_tls
 from ftps_operator.desired.reload import pods_to_touch, reload_digest
 from ftps_operator.desired.shards import outdated_shards
-from ftps_operator.events import EventRecorder
 from ftps_operator.exposed import expose
 from ftps_operator.gather import gather, named_secrets
 from ftps_operator.issuance import is_issued, saying
@@ -36,8 +35,8 @@ from ftps_operator.secretview import SecretView
 from ftps_operator.serverusers import Found, ServerUsers
 from ftps_operator.settings import Settings
 from ftps_operator.status import Findings, Status
+from ftps_operator.statuswriter import StatusWriter
 from ftps_operator.tenants import UserReason
-from ftps_operator.transitions import transitions
 from ftps_operator.workqueue import Key
 
 RETRY_ISSUING_SECONDS = 10.0
@@ -54,7 +53,7 @@ class Reconciler:
         *,
         cache: Cache,
         settings: Settings,
-        events: EventRecorder,
+        write_status: StatusWriter,
         named_secrets: SecretPoll[Key],
         own_secrets: SecretPoll[Key],
         users: ServerUsers,
@@ -63,7 +62,7 @@ class Reconciler:
     ) -> None:
         self._cache = cache
         self._settings = settings
-        self._events = events
+        self._write_status = write_status
         self._named_secrets = named_secrets
         self._own_secrets = own_secrets
         self._users = users
@@ -200,26 +199,6 @@ class Reconciler:
         self._named_secrets.forget(key)
         self._own_secrets.forget(key)
         self._metrics.forget(*key)
-
-    async def _write_status(self, body: Manifest, wanted: Status) -> Manifest:
-        previous: Status = body.get("status", {})
-        if wanted == previous:
-            return body
-        meta = body["metadata"]
-        self._metrics.status_writes.inc()
-        with self._metrics.status_errors.count_exceptions():
-            written = await self._cache.apply_status(
-                {
-                    "apiVersion": body["apiVersion"],
-                    "kind": body["kind"],
-                    # The uid: an object deleted and made anew must not get its predecessor's status.
-                    "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
-                    "status": wanted,
-                }
-            )
-        for event in transitions(previous, wanted):
-            await self._events.emit(body, event)
-        return written
 
     def _tell(self, key: Key, findings: Findings) -> None:
         self._metrics.stalled.labels(*key).set(findings.verdict is not None)

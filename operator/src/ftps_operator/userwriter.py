@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 
 from ftps_operator.cache import Cache
 from ftps_operator.clock import timestamp, utc_now
-from ftps_operator.events import EventRecorder
 from ftps_operator.kinds import FTPS_USER
+from ftps_operator.statuswriter import StatusWriter
 from ftps_operator.tenants import ObjectId
-from ftps_operator.transitions import transitions
 from ftps_operator.userstatus import Outcome, compute
 from ftps_operator.workqueue import Key
 
@@ -20,12 +19,12 @@ class UserStatusWriter:
         self,
         *,
         cache: Cache,
-        events: EventRecorder,
+        write_status: StatusWriter,
         add: Callable[[Key], None],
         now: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
         self._cache = cache
-        self._events = events
+        self._write_status = write_status
         self._add = add
         self._now = now
         self._outcomes: dict[ObjectId, Outcome] = {}
@@ -51,17 +50,6 @@ class UserStatusWriter:
             return  # a reconcile of its server is to come
         previous = body.get("status", {})
         wanted = compute(outcome, previous, now=timestamp(self._now()))
-        if wanted == previous or outcome.yields_to(previous):
+        if outcome.yields_to(previous):
             return
-        meta = body["metadata"]
-        await self._cache.apply_status(
-            {
-                "apiVersion": body["apiVersion"],
-                "kind": body["kind"],
-                # The uid: a user deleted and made anew must not get its predecessor's status.
-                "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
-                "status": wanted,
-            }
-        )
-        for event in transitions(previous, wanted):
-            await self._events.emit(body, event)
+        await self._write_status(body, wanted)

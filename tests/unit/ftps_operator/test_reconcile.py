@@ -17,6 +17,7 @@ from ftps_operator.secretpoll import SecretPoll
 from ftps_operator.serverusers import ServerUsers
 from ftps_operator.settings import Settings
 from ftps_operator.status import Findings
+from ftps_operator.statuswriter import StatusWriter
 from ftps_operator.userwriter import UserStatusWriter
 from ftps_operator.workqueue import Key
 from support.samples import NOW, server
@@ -46,12 +47,12 @@ def reconciler(
     """One so long after NOW."""
     settings = settings or Settings(server_image="s")
     secrets: SecretPoll[Key] = SecretPoll(get=cache, get_version=cache, on_change=print, pause=lambda _: None)
-    events = EventRecorder(cache, instance="me")
-    writer = UserStatusWriter(cache=cache, events=events, add=print)
+    write_status = StatusWriter(cache=cache, events=EventRecorder(cache, instance="me"), metrics=Metrics())
+    writer = UserStatusWriter(cache=cache, write_status=write_status, add=print)
     return Reconciler(
         cache=cache,
         settings=settings,
-        events=events,
+        write_status=write_status,
         users=ServerUsers(settings=settings, cache=cache, secrets=secrets, writer=writer),
         named_secrets=secrets,
         own_secrets=secrets,

@@ -4,6 +4,8 @@ from typing import Any
 
 from ftps_operator.cache import Cache
 from ftps_operator.kinds import FTPS_USER
+from ftps_operator.metrics import Metrics
+from ftps_operator.statuswriter import StatusWriter
 from ftps_operator.store import Store
 from ftps_operator.tenants import Problem, UserReason
 from ftps_operator.transitions import Transition
@@ -29,12 +31,9 @@ class Bench:
         self.events: list[Transition] = []
         self.added: list[Key] = []
         self._version = 0
-        self.writer = UserStatusWriter(
-            cache=Cache(self, self.store),  # type: ignore[arg-type]
-            events=self,  # type: ignore[arg-type]
-            add=self.added.append,
-            now=lambda: NOW,
-        )
+        cache = Cache(self, self.store)  # type: ignore[arg-type]
+        write_status = StatusWriter(cache=cache, events=self, metrics=Metrics())  # type: ignore[arg-type]
+        self.writer = UserStatusWriter(cache=cache, write_status=write_status, add=self.added.append, now=lambda: NOW)
 
     async def apply_status(self, manifest: dict[str, Any]) -> dict[str, Any]:
         self.written.append(manifest)
